@@ -1,0 +1,61 @@
+package scim
+
+import "time"
+
+// MediaType is the media type of every SCIM message (RFC 7644 8.1).
+const MediaType = "application/scim+json"
+
+// Schema and message URNs (RFC 7643 10, RFC 7644 8.2).
+const (
+	SchemaUser                  = "urn:ietf:params:scim:schemas:core:2.0:User"
+	SchemaGroup                 = "urn:ietf:params:scim:schemas:core:2.0:Group"
+	SchemaEnterpriseUser        = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"
+	SchemaRollcallUser          = "urn:ietf:params:scim:schemas:extension:rollcall:2.0:User"
+	SchemaServiceProviderConfig = "urn:ietf:params:scim:schemas:core:2.0:ServiceProviderConfig"
+	SchemaResourceType          = "urn:ietf:params:scim:schemas:core:2.0:ResourceType"
+	SchemaSchema                = "urn:ietf:params:scim:schemas:core:2.0:Schema"
+
+	MessageListResponse  = "urn:ietf:params:scim:api:messages:2.0:ListResponse"
+	MessageSearchRequest = "urn:ietf:params:scim:api:messages:2.0:SearchRequest"
+	MessagePatchOp       = "urn:ietf:params:scim:api:messages:2.0:PatchOp"
+	MessageBulkRequest   = "urn:ietf:params:scim:api:messages:2.0:BulkRequest"
+	MessageBulkResponse  = "urn:ietf:params:scim:api:messages:2.0:BulkResponse"
+	MessageError         = "urn:ietf:params:scim:api:messages:2.0:Error"
+)
+
+// OrgID identifies an organization. Everything but organizations themselves belongs to exactly one.
+type OrgID string
+
+// TypeName is the name of a resource type, as in meta.resourceType ("User").
+type TypeName string
+
+// Attributes is a canonical document or a complex value: attribute names are spelled as the schema spells them,
+// extension attributes lie in a nested Attributes under the extension's URN, unassigned attributes are absent.
+// Values are string, bool, int64, float64, []any or Attributes.
+//
+// A canonical resource document holds "schemas" but never "id", "meta", the derived "groups" of a member, the
+// "members" of a group (relations, see storage.Member) or an attribute with returned=never (secrets).
+type Attributes = map[string]any
+
+// Actor says who acts.
+type Actor struct {
+	Kind string // "token" or "system"
+	ID   string // token id
+	Name string // token name, for people
+}
+
+// Caller is who asks and for which organization. It is passed explicitly, never through a context.
+type Caller struct {
+	Org       OrgID
+	Actor     Actor
+	RequestID string
+}
+
+// TimeFormat is how Rollcall writes instants: UTC, milliseconds (RFC 7643 2.3.5).
+const TimeFormat = "2006-01-02T15:04:05.000Z"
+
+// FormatTime writes t in [TimeFormat].
+func FormatTime(t time.Time) string { return t.UTC().Format(TimeFormat) }
+
+// Millis cuts t to what every store keeps: UTC, whole milliseconds.
+func Millis(t time.Time) time.Time { return t.UTC().Truncate(time.Millisecond) }
