@@ -1,6 +1,10 @@
 package scim
 
-import "time"
+import (
+	"time"
+
+	"rollcall/scim/compat"
+)
 
 // MediaType is the media type of every SCIM message (RFC 7644 8.1).
 const MediaType = "application/scim+json"
@@ -49,6 +53,8 @@ type Caller struct {
 	Org       OrgID
 	Actor     Actor
 	RequestID string
+	// Compat is the request's view of the client's compatibility profile; nil is strict.
+	Compat *compat.Session
 }
 
 // TimeFormat is how Rollcall writes instants: UTC, milliseconds (RFC 7643 2.3.5).

@@ -30,18 +30,10 @@ type Record struct {
 }
 
 // Member is one member of a group, as it is read.
-type Member struct {
-	ID      string
-	Type    scim.TypeName // empty while pending: no resource has this id yet
-	Display string        // the member's label now (see Edit.Label)
-}
+type Member = scim.Member
 
-// Membership is one group that a resource belongs to.
-type Membership struct {
-	ID      string // of the group
-	Display string // the group's label now
-	Direct  bool   // else through nested groups
-}
+// Membership is one group that a resource belongs to, as it is read.
+type Membership = scim.Membership
 
 // MemberDelta changes the members of a group. Adding one that is there and removing one that is not are no
 // changes. With Replace set, Add is the whole new list and only the difference is written.

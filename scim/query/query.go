@@ -150,8 +150,19 @@ type Query struct {
 // Load says what a read brings beside the document.
 type Load struct {
 	Members bool // the members of a group
+	// MemberLimit, if not 0, loads at most so many members of each group, the first in order. A caller that
+	// wants to know whether there are more than n asks for n+1.
+	MemberLimit int
 	Groups  bool // the groups of a member, direct and indirect
 	Secret  bool // attributes with returned=never (password hash); only hooks ask for it
+}
+
+// Page is the answer to a Query, as a service hands it to the edge.
+type Page struct {
+	Resources []scim.Resource
+	Total     int        // if Query.Total was set
+	More      bool       // there are matches after the page; before it, for Query.Before
+	Sort      []Position // of each resource, for cursors
 }
 
 // UniqueKey is one value that no two resources of a type share in an organization. Value is folded.
