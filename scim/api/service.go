@@ -2,11 +2,9 @@ package api
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"rollcall/scim"
-	"rollcall/scim/compat"
 	"rollcall/scim/patch"
 	"rollcall/scim/query"
 	"rollcall/scim/schema"
@@ -30,23 +28,10 @@ type Service interface {
 	Bulk(ctx context.Context, c scim.Caller, ops []scim.BulkOperation, failOnErrors int) ([]scim.BulkResult, error)
 }
 
-// Client is who a bearer token stands for.
-type Client struct {
-	Org     scim.OrgID
-	OrgSlug string // for metrics and logs
-	Actor   scim.Actor
-	Scopes  []string
-	Profile compat.Profile
-}
-
-// ErrUnauthenticated is what an Authenticator wraps to refuse a token.
-var ErrUnauthenticated = errors.New("token refused")
-
-// Authenticator resolves bearer tokens. It returns ErrUnauthenticated, wrapped, for a token that is unknown,
-// expired or revoked, and says which only in the wrapping text, for metrics and logs: "unknown", "expired",
-// "revoked".
+// Authenticator resolves bearer tokens. It returns a *scim.AuthFailure, which is a scim.ErrUnauthenticated, for a
+// token that is unknown, expired or revoked; which of these is for metrics and logs, not for the client.
 type Authenticator interface {
-	Authenticate(ctx context.Context, token string) (*Client, error)
+	Authenticate(ctx context.Context, token string) (*scim.Client, error)
 }
 
 // Metrics counts what the edge sees. Implementations must be safe for concurrent use.

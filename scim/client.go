@@ -1,0 +1,29 @@
+package scim
+
+import (
+	"errors"
+
+	"rollcall/scim/compat"
+)
+
+// Client is who a bearer token stands for: one connection of an identity provider.
+type Client struct {
+	Org     OrgID
+	OrgSlug string // for metrics and logs
+	Actor   Actor
+	Scopes  []string // see Allows
+	Profile compat.Profile
+}
+
+// ErrUnauthenticated is what an authenticator wraps to refuse a token. The wrapping text says why, for metrics and
+// logs: see [AuthFailure].
+var ErrUnauthenticated = errors.New("token refused")
+
+// AuthFailure is a refused token. It is an [ErrUnauthenticated].
+type AuthFailure struct{ Reason string } // "unknown", "expired" or "revoked"
+
+// Error names the reason, never the token.
+func (e *AuthFailure) Error() string { return ErrUnauthenticated.Error() + ": " + e.Reason }
+
+// Unwrap returns [ErrUnauthenticated].
+func (e *AuthFailure) Unwrap() error { return ErrUnauthenticated }

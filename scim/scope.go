@@ -1,0 +1,58 @@
+package scim
+
+import "strings"
+
+// The scopes of tokens that are not about one resource type. A type has two more, from the name of its endpoint:
+// "scim:users" reads and writes /Users, "scim:users:read" reads it.
+const (
+	ScopeSCIM     = "scim"      // every resource type, read and write
+	ScopeSCIMRead = "scim:read" // every resource type, read
+	ScopeAdmin    = "admin"     // the companion API; nothing under /scim/v2
+)
+
+const readSuffix = ":read"
+
+// TypeScope returns the scope that reads and writes the resource type at endpoint ("/Users": "scim:users"), or with
+// write false the one that only reads it.
+func TypeScope(endpoint string, write bool) string {
+	s := ScopeSCIM + ":" + strings.ToLower(strings.Trim(endpoint, "/"))
+	if !write {
+		s += readSuffix
+	}
+	return s
+}
+
+// Allows reports whether a token with these scopes may read, or write, resources of the type at endpoint.
+func Allows(scopes []string, endpoint string, write bool) bool {
+	for _, s := range scopes {
+		switch {
+		case s == ScopeSCIM:
+			return true
+		case s == ScopeSCIMRead:
+			if !write {
+				return true
+			}
+		case strings.HasPrefix(s, ScopeSCIM+":"):
+			s = s[len(ScopeSCIM)+1:]
+			name, readOnly := strings.CutSuffix(s, readSuffix)
+			if strings.EqualFold(name, strings.Trim(endpoint, "/")) && (!readOnly || !write) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// ValidScope reports whether s means something to a server with these endpoints.
+func ValidScope(s string, endpoints []string) bool {
+	switch s {
+	case ScopeSCIM, ScopeSCIMRead, ScopeAdmin:
+		return true
+	}
+	for _, e := range endpoints {
+		if s == TypeScope(e, true) || s == TypeScope(e, false) {
+			return true
+		}
+	}
+	return false
+}
