@@ -153,8 +153,8 @@ type Load struct {
 	// MemberLimit, if not 0, loads at most so many members of each group, the first in order. A caller that
 	// wants to know whether there are more than n asks for n+1.
 	MemberLimit int
-	Groups  bool // the groups of a member, direct and indirect
-	Secret  bool // attributes with returned=never (password hash); only hooks ask for it
+	Groups      bool // the groups of a member, direct and indirect
+	Secret      bool // attributes with returned=never (password hash); only hooks ask for it
 }
 
 // Page is the answer to a Query, as a service hands it to the edge.
