@@ -1,0 +1,107 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// measurement is one run of one step.
+type measurement struct {
+	Rate   float64 `json:"rate"` // requests (Bulk: operations) a second
+	P50    float64 `json:"p50"`  // milliseconds
+	P99    float64 `json:"p99"`
+	P999   float64 `json:"p999"`
+	Count  int     `json:"count"`
+	Bytes  int     `json:"bytes"` // of all bodies
+	CPU    float64 `json:"cpu"`   // server's CPU microseconds a request
+	Allocs float64 `json:"allocs"`
+}
+
+// source makes the i-th request of a worker.
+type source func(worker, i int) []byte
+
+// drive sends requests on conns connections for warmUp, then for d, and measures the latter. Any answer whose
+// status is not in ok fails the run.
+func drive(ctx context.Context, addr string, conns int, warmUp, d time.Duration, src source, ok []int) (measurement, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var (
+		wg      sync.WaitGroup
+		counted atomic.Bool
+		mu      sync.Mutex
+		times   []time.Duration
+		bytes   int
+	)
+	for w := range conns {
+		c, err := dial(addr)
+		if err != nil {
+			return measurement{}, err
+		}
+		wg.Go(func() {
+			defer c.close()
+			mine := make([]time.Duration, 0, 1<<16)
+			size := 0
+			for i := 0; ctx.Err() == nil; i++ {
+				req := src(w, i)
+				start := time.Now()
+				status, n, err := c.do(req, false)
+				took := time.Since(start)
+				if err != nil {
+					cancel(fmt.Errorf("connection %d: %w", w, err))
+					break
+				}
+				if !slices.Contains(ok, status) {
+					cancel(fmt.Errorf("status %d", status))
+					break
+				}
+				if counted.Load() && ctx.Err() == nil {
+					mine = append(mine, took)
+					size += n
+				}
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			times = append(times, mine...)
+			bytes += size
+		})
+	}
+	wait(ctx, warmUp)
+	counted.Store(true)
+	start := time.Now()
+	wait(ctx, d)
+	took := time.Since(start)
+	err := context.Cause(ctx)
+	cancel(nil)
+	wg.Wait()
+	if err != nil {
+		return measurement{}, err
+	}
+	return summarize(times, took, bytes), nil
+}
+
+func wait(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+	case <-t.C:
+	}
+}
+
+func summarize(times []time.Duration, took time.Duration, bytes int) measurement {
+	slices.Sort(times)
+	at := func(q float64) float64 {
+		if len(times) == 0 {
+			return 0
+		}
+		return float64(times[min(len(times)-1, int(q*float64(len(times))))].Microseconds()) / 1000
+	}
+	return measurement{
+		Rate: float64(len(times)) / took.Seconds(), Count: len(times), Bytes: bytes,
+		P50: at(0.5), P99: at(0.99), P999: at(0.999),
+	}
+}

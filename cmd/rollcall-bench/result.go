@@ -1,0 +1,122 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"text/tabwriter"
+)
+
+// result is one whole run.
+type result struct {
+	Users        int      `json:"users"`
+	SeedRate     float64  `json:"seedRate"` // users a second through Bulk
+	StartUp      float64  `json:"startUp"`  // seconds with the full database
+	BytesPerUser int64    `json:"bytesPerUser"`
+	MemoryIdle   int64    `json:"memoryIdle"` // bytes resident
+	MemorySeeded int64    `json:"memorySeeded"`
+	MemoryPeak   int64    `json:"memoryPeak"`
+	DurableFloor float64  `json:"durableFloor"` // single durable inserts a second of a bare SQLite loop
+	Figures      []figure `json:"figures"`
+}
+
+// figure is a step at a number of connections, with all runs.
+type figure struct {
+	Step   string        `json:"step"`
+	Conns  int           `json:"conns"`
+	Write  bool          `json:"write"`
+	Target float64       `json:"target"`
+	Runs   []measurement `json:"runs"`
+	Floor  []measurement `json:"floor,omitempty"`
+	// Median is the run with the median rate; Ratio the median of each run's rate over its own floor's.
+	Median measurement `json:"median"`
+	Ratio  float64     `json:"ratio,omitempty"`
+}
+
+func (f *figure) settle() {
+	f.Median = medianRun(f.Runs)
+	if len(f.Floor) == 0 {
+		return
+	}
+	ratios := make([]float64, len(f.Runs))
+	for i := range f.Runs {
+		ratios[i] = f.Runs[i].Rate / f.Floor[i].Rate
+	}
+	slices.Sort(ratios)
+	f.Ratio = ratios[len(ratios)/2]
+}
+
+func medianRun(runs []measurement) measurement {
+	sorted := slices.SortedFunc(slices.Values(runs), func(a, b measurement) int {
+		if a.Rate < b.Rate {
+			return -1
+		}
+		return 1
+	})
+	return sorted[len(sorted)/2]
+}
+
+// met says whether the target is met; empty without one.
+func (f *figure) met() string {
+	have := f.Ratio
+	if f.Write {
+		have = f.Median.Rate
+	}
+	switch {
+	case f.Target == 0:
+		return ""
+	case have >= f.Target:
+		return "met"
+	}
+	return "MISSED"
+}
+
+func (f *figure) String() string {
+	return fmt.Sprintf("%-32s %3d  %9.0f/s  p50 %.3f ms  ratio %.2f %s", f.Step, f.Conns, f.Median.Rate, f.Median.P50, f.Ratio, f.met())
+}
+
+func (r *result) print(w io.Writer) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(t, "step\tconns\trate/s\tp50 ms\tp99 ms\tp99.9 ms\tfloor/s\tratio\ttarget\t\tCPU us\tallocs\t")
+	for i := range r.Figures {
+		f := &r.Figures[i]
+		floor, ratio, target := "", "", ""
+		if len(f.Floor) > 0 {
+			floor, ratio = fmt.Sprintf("%.0f", medianRun(f.Floor).Rate), fmt.Sprintf("%.2f", f.Ratio)
+		}
+		if f.Target > 0 {
+			target = fmt.Sprintf("%.4g", f.Target)
+		}
+		m := f.Median
+		fmt.Fprintf(t, "%s\t%d\t%.0f\t%.3f\t%.3f\t%.3f\t%s\t%s\t%s\t%s\t%.0f\t%.0f\t\n", f.Step, f.Conns, m.Rate, m.P50, m.P99, m.P999, floor, ratio, target, f.met(), m.CPU, m.Allocs)
+	}
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	const mb = 1 << 20
+	_, err := fmt.Fprintf(w, "users %d; seeded at %.0f users/s; database %d bytes a user; start-up %.2f s; resident %d MB idle, %d MB seeded, %d MB peak; bare SQLite %.0f single durable inserts/s\n",
+		r.Users, r.SeedRate, r.BytesPerUser, r.StartUp, r.MemoryIdle/mb, r.MemorySeeded/mb, r.MemoryPeak/mb, r.DurableFloor)
+	return err
+}
+
+func (r *result) write(file string) error {
+	b, err := json.MarshalIndent(r, "", " ")
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(file, append(b, '\n'), 0o644)
+}
+
+func readResult(file string) (*result, error) {
+	b, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	r := &result{}
+	if err := json.Unmarshal(b, r); err != nil {
+		return nil, fmt.Errorf("%s: %w", file, err)
+	}
+	return r, nil
+}

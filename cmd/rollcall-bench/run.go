@@ -1,0 +1,228 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"time"
+)
+
+// run seeds a server, measures every step beside its floor, and prints the result.
+func run(ctx context.Context, o options, stdout, stderr io.Writer) (err error) {
+	only, err := regexp.Compile(o.only)
+	if err != nil {
+		return err
+	}
+	dir := o.keep
+	if dir == "" {
+		if dir, err = os.MkdirTemp("", "rollcall-bench"); err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	} else if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	s, err := startRollcall(ctx, o, dir, stderr)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, s.stop()) }()
+	res := &result{Users: o.users}
+	res.MemoryIdle, _ = s.memory()
+
+	d, err := loadData(dir)
+	if err != nil {
+		return err
+	}
+	if d == nil {
+		fmt.Fprintf(stderr, "seeding %d users\n", o.users)
+		if d, err = seed(ctx, s.addr, o.users); err != nil {
+			return err
+		}
+		if o.keep != "" {
+			if err := d.save(dir); err != nil {
+				return err
+			}
+		}
+	}
+	res.Users = len(d.Users)
+	res.SeedRate = float64(len(d.Users)) / d.Took.Seconds()
+	res.MemorySeeded, _ = s.memory()
+	if res.BytesPerUser, err = perUser(dir, len(d.Users)); err != nil {
+		return err
+	}
+	if err := restart(ctx, o, dir, stderr, &s, res); err != nil {
+		return err
+	}
+	if res.DurableFloor, err = durableFloor(ctx, filepath.Dir(dir)); err != nil {
+		return err
+	}
+	for _, st := range steps(d) {
+		if !only.MatchString(st.name) {
+			continue
+		}
+		for _, conns := range o.conns {
+			f, err := measureStep(ctx, o, s, st, conns)
+			if err != nil {
+				return fmt.Errorf("%s, %d connections: %w", st.name, conns, err)
+			}
+			res.Figures = append(res.Figures, *f)
+			fmt.Fprintln(stderr, f)
+		}
+	}
+	_, res.MemoryPeak = s.memory()
+	if o.json != "" {
+		if err := res.write(o.json); err != nil {
+			return err
+		}
+	}
+	return res.print(stdout)
+}
+
+// restart measures a start with the full database.
+func restart(ctx context.Context, o options, dir string, stderr io.Writer, s **server, res *result) error {
+	if err := (*s).stop(); err != nil {
+		return err
+	}
+	start := time.Now()
+	fresh, err := startRollcall(ctx, o, dir, stderr)
+	*s = fresh
+	res.StartUp = time.Since(start).Seconds()
+	return err
+}
+
+func perUser(dir string, users int) (int64, error) {
+	var size int64
+	files, err := os.ReadDir(dir)
+	if err != nil {
+		return 0, err
+	}
+	for _, f := range files {
+		info, err := f.Info()
+		if err != nil {
+			return 0, err
+		}
+		if info.Mode().IsRegular() {
+			size += info.Size()
+		}
+	}
+	return size / int64(users), nil
+}
+
+// measureStep takes the median of several runs, each followed by its floor, so that a slow minute of a shared
+// machine slows both.
+func measureStep(ctx context.Context, o options, s *server, st step, conns int) (*figure, error) {
+	f := &figure{Step: st.name, Conns: conns, Target: st.target, Write: st.write}
+	weight := max(1, st.weight)
+	var floor *server
+	if !st.write && st.name != "mixed day" {
+		a, err := sample(s.addr, st)
+		if err != nil {
+			return nil, err
+		}
+		if floor, err = startFloor(ctx, a); err != nil {
+			return nil, err
+		}
+		defer func() { _ = floor.stop() }()
+	}
+	for r := range o.runs {
+		if o.profile != "" && r == 0 {
+			go saveProfile(ctx, s, filepath.Join(o.profile, fileName(st.name, conns)+".pprof"), o.duration)
+		}
+		m, err := measured(ctx, o, s, st, conns)
+		if err != nil {
+			return nil, err
+		}
+		m.Rate *= float64(weight)
+		f.Runs = append(f.Runs, m)
+		if floor != nil {
+			m, err := drive(ctx, floor.addr, conns, o.warmUp, o.duration, st.src, st.ok)
+			if err != nil {
+				return nil, fmt.Errorf("floor: %w", err)
+			}
+			f.Floor = append(f.Floor, m)
+		}
+	}
+	f.settle()
+	return f, nil
+}
+
+// measured adds what the server spent to what the clients saw.
+func measured(ctx context.Context, o options, s *server, st step, conns int) (measurement, error) {
+	cpu, err := s.cpu()
+	if err != nil {
+		return measurement{}, err
+	}
+	allocs, err := s.mallocs(ctx)
+	if err != nil {
+		return measurement{}, err
+	}
+	m, err := drive(ctx, s.addr, conns, o.warmUp, o.duration, st.src, st.ok)
+	if err != nil {
+		return m, err
+	}
+	cpu2, err := s.cpu()
+	if err != nil {
+		return m, err
+	}
+	allocs2, err := s.mallocs(ctx)
+	if err != nil {
+		return m, err
+	}
+	// The counters also saw the warm-up: scale by the share of time that was measured.
+	requests := float64(m.Count) * float64(o.duration+o.warmUp) / float64(o.duration)
+	if requests > 0 {
+		m.CPU = float64((cpu2 - cpu).Microseconds()) / requests
+		m.Allocs = (allocs2 - allocs) / requests
+	}
+	return m, nil
+}
+
+// sample asks the real server once: the floor repeats that very answer.
+func sample(addr string, st step) (answer, error) {
+	c, err := dial(addr)
+	if err != nil {
+		return answer{}, err
+	}
+	defer c.close()
+	status, _, err := c.do(st.src(0, 0), true)
+	if err != nil {
+		return answer{}, err
+	}
+	if !slices.Contains(st.ok, status) {
+		return answer{}, fmt.Errorf("status %d", status)
+	}
+	return answer{Status: status, Body: slices.Clone(c.body)}, nil
+}
+
+func saveProfile(ctx context.Context, s *server, file string, d time.Duration) {
+	url := fmt.Sprintf("http://%s/debug/pprof/profile?seconds=%d", s.ops, max(1, int(d.Seconds())))
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return
+	}
+	defer resp.Body.Close()
+	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+		return
+	}
+	out, err := os.Create(file)
+	if err != nil {
+		return
+	}
+	defer out.Close()
+	_, _ = io.Copy(out, resp.Body)
+}
+
+func fileName(step string, conns int) string {
+	return regexp.MustCompile(`[^a-zA-Z0-9]+`).ReplaceAllString(fmt.Sprintf("%s-%d", step, conns), "-")
+}
