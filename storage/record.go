@@ -32,7 +32,8 @@ type Record struct {
 // Member is one member of a group, as it is read.
 type Member = scim.Member
 
-// Membership is one group that a resource belongs to, as it is read.
+// Membership is one group that a resource belongs to, as it is read: each group from which a path of members leads
+// to the resource, once. On a cycle of groups each thus belongs to itself as well [CyclicGroups].
 type Membership = scim.Membership
 
 // MemberDelta changes the members of a group. Adding one that is there and removing one that is not are no

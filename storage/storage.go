@@ -55,8 +55,8 @@ type Writer interface {
 	// [UpdateReturnsStored]; changed says whether anything was stored.
 	Update(ctx context.Context, k Key, at time.Time, fn UpdateFunc) (rec *Record, changed bool, err error)
 	// Delete removes the record, its members, and its id from every group; each such group's version and
-	// Modified are bumped with a change row of their own [DeleteDropsMemberships]. The unique keys are free
-	// again [DeleteFreesUnique].
+	// Modified are bumped with a change row of their own: an OpPatch by the same actor and request that names the
+	// member removed [DeleteDropsMemberships]. The unique keys are free again [DeleteFreesUnique].
 	Delete(ctx context.Context, k Key, at time.Time, fn DeleteFunc) error
 }
 

@@ -55,7 +55,8 @@ type testCase struct {
 func cases() []testCase {
 	var all []testCase
 	for _, group := range [][]testCase{
-		insertCases(), updateCases(), memberCases(), deleteCases(), stepCases(),
+		insertCases(), valueCases(), updateCases(), memberCases(), deleteCases(), stepCases(),
+		orderCases(), matchCases(), feedCases(), tenantCases(), ruleCases(), isolationCases(),
 	} {
 		all = append(all, group...)
 	}
@@ -102,4 +103,15 @@ func (e *env) seed() uint64 {
 	}
 	e.Logf("%s=%d", SeedVariable, seed)
 	return seed
+}
+
+// Extras returns the tests that no MUST of the contract names, each with what it is for.
+func Extras() map[string]string {
+	extras := map[string]string{}
+	for _, c := range cases() {
+		if c.extra != "" {
+			extras[c.name] = c.extra
+		}
+	}
+	return extras
 }

@@ -1,6 +1,7 @@
 package conformance
 
 import (
+	"fmt"
 	"slices"
 	"time"
 
@@ -15,7 +16,8 @@ func memberCases() []testCase {
 		{name: "MemberDeltaCost", extra: "the second half of MemberDelta: the price of a change in a large group", run: testMemberDeltaCost},
 		{name: "PendingMemberBecomesReal", run: testPendingMember},
 		{name: "GroupsDirectAndIndirect", extra: "Record.Groups through nested groups, direct before indirect", run: testGroups},
-		{name: "CyclicGroups", extra: "groups that contain each other end nothing", run: testCyclicGroups},
+		{name: "CyclicGroups", run: testCyclicGroups},
+		{name: "MemberLimit", extra: "query.Load.MemberLimit bounds the members of each group", run: testMemberLimit},
 	}
 }
 
@@ -288,4 +290,27 @@ func testCyclicGroups(e *env) {
 	e.remove(bk)
 	e.diff("groups of the user after the cycle is cut", []storage.Membership{{ID: ak.ID, Display: "a", Direct: true}}, e.get(u.Key).Groups)
 	e.diff("members of c", nil, memberIDs(e.get(ck)))
+}
+
+func testMemberLimit(e *env) {
+	a, b := e.insert(typeUser, user("a")), e.insert(typeUser, user("b"))
+	pending := e.ids.New()
+	inner := e.insert(typeGroup, group("inner", b.ID, a.ID))
+	outer := e.insert(typeGroup, group("outer", b.ID, pending, inner.ID, a.ID))
+	for limit := range 6 {
+		load := query.Load{Members: true, MemberLimit: limit}
+		page := e.query(query.Query{Sources: []query.Source{{Type: typeGroup}}, Limit: 10, Load: load})
+		for i, k := range []storage.Key{inner.Key, outer.Key} {
+			want := e.get(k).Members
+			if limit > 0 {
+				want = want[:min(limit, len(want))]
+			}
+			rec, err := e.store.Get(e.ctx(), k, load)
+			if err != nil {
+				e.Fatalf("Get: %v", err)
+			}
+			e.diff(fmt.Sprintf("Get with MemberLimit %d", limit), want, rec.Members)
+			e.diff(fmt.Sprintf("Query with MemberLimit %d", limit), want, page.Records[i].Members)
+		}
+	}
 }
