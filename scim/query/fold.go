@@ -1,6 +1,7 @@
 package query
 
 import (
+	"strings"
 	"time"
 
 	"golang.org/x/text/cases"
@@ -49,6 +50,10 @@ func InstantKey(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05
 // ParseInstant reads an xsd:dateTime with date and time: up to nine fraction digits, more are cut; an offset, Z or
 // none, which means UTC (RFC 7643 2.3.5). The years are 0 to 9999.
 func ParseInstant(s string) (time.Time, bool) {
+	// time.Parse also takes an hour of one digit and a comma before the fraction.
+	if len(s) < len("2006-01-02T15:04:05") || s[13] != ':' || strings.IndexByte(s, ',') >= 0 {
+		return time.Time{}, false
+	}
 	for _, layout := range [...]string{time.RFC3339Nano, "2006-01-02T15:04:05.999999999"} {
 		if t, err := time.Parse(layout, s); err == nil {
 			if y := t.UTC().Year(); y < 0 || y > 9999 {
