@@ -1,0 +1,112 @@
+package resources
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"rollcall/scim"
+	"rollcall/scim/compat"
+	"rollcall/scim/query"
+	"rollcall/scim/schema"
+	"rollcall/storage"
+)
+
+// Create stores a new resource (RFC 7644 3.3). The document is the service's from then on.
+func (s *Service) Create(ctx context.Context, c scim.Caller, t *schema.ResourceType, doc *schema.Document, load query.Load) (*scim.Resource, error) {
+	d, err := s.definition(t)
+	if err != nil {
+		return nil, err
+	}
+	e, err := s.creation(ctx, c, d, doc)
+	if err != nil {
+		return nil, err
+	}
+	at := s.now()
+	rec, err := s.store.Insert(ctx, storage.Key{Org: c.Org, Type: d.Name, ID: s.newID()}, at, e)
+	var taken *storage.UniqueError
+	if errors.As(err, &taken) && d.Revive != nil && c.Compat.Has(compat.ReactivateOnCreate) {
+		rec, err = s.revive(ctx, c, d, at, taken, doc, e.Secret)
+	}
+	if err != nil {
+		return nil, fail(c, d, err)
+	}
+	return s.answer(ctx, c, d, rec, load)
+}
+
+// creation checks a new resource and turns it into what the store inserts.
+func (s *Service) creation(ctx context.Context, c scim.Caller, d *Definition, doc *schema.Document) (*storage.Edit, error) {
+	if d.Default != nil {
+		d.Default(doc)
+	}
+	p := c.Compat.Profile()
+	(&outcome{d.normalize(p, doc.Attrs)}).join(c.Compat)
+	if err := d.Validate(doc.Attrs); err != nil {
+		return nil, err
+	}
+	for _, a := range d.secrets {
+		if a.Required && doc.Secret[a.Name] == nil {
+			return nil, scim.InvalidValue(a.Name, "is required")
+		}
+		if v, given := doc.Secret[a.Name]; given && v == nil {
+			delete(doc.Secret, a.Name) // there is nothing to un-assign
+		}
+	}
+	secret, err := s.hashSecrets(ctx, doc.Secret)
+	if err != nil {
+		return nil, err
+	}
+	members := storage.MemberDelta{Add: doc.Members}
+	return d.edit(p, change(c, storage.OpCreate), nil, doc.Attrs, secret, members), nil
+}
+
+// revive re-activates the resource whose unique attribute a creation met, with the new content
+// (compat.ReactivateOnCreate). The answer stays that of a creation, 201 with Location: the client asked for a
+// resource, has one now, and takes its id from there. A resource that is not to be revived leaves the 409.
+func (s *Service) revive(ctx context.Context, c scim.Caller, d *Definition, at time.Time, taken *storage.UniqueError, doc *schema.Document, secret scim.Attributes) (*storage.Record, error) {
+	where := d.holder(taken.Attr, doc.Attrs)
+	if where == nil {
+		return nil, taken
+	}
+	page, err := s.store.Query(ctx, c.Org, query.Query{Sources: []query.Source{{Type: d.Name, Where: where}}, Limit: 1})
+	if err != nil {
+		return nil, err
+	}
+	if len(page.Records) == 0 { // gone since: the client tries again
+		return nil, taken
+	}
+	var out outcome
+	replace := d.replacement(c, scim.Precondition{}, doc, secret, &out)
+	rec, _, err := s.store.Update(ctx, page.Records[0].Key, at, func(cur storage.Current) (*storage.Edit, error) {
+		old, err := scim.DecodeAttributes(cur.Record().Doc)
+		if err != nil {
+			return nil, err
+		}
+		if !d.Revive(old, doc.Attrs) {
+			return nil, taken
+		}
+		return replace(cur)
+	})
+	if err != nil {
+		if errors.Is(err, storage.ErrNotFound) {
+			return nil, taken
+		}
+		return nil, err
+	}
+	out.join(c.Compat)
+	c.Compat.Allow(compat.ReactivateOnCreate)
+	return rec, nil
+}
+
+// holder finds the resource that has doc's value of the unique attribute at path.
+func (d *Definition) holder(path string, doc scim.Attributes) query.Expr {
+	for _, x := range d.Indexes() {
+		if !x.Unique || x.Field.Path != path {
+			continue
+		}
+		if v, ok := query.SortValue(x.Field, doc); ok {
+			return query.Compare{Field: x.Field, Op: query.Eq, Value: v}
+		}
+	}
+	return nil
+}
