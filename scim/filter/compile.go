@@ -1,6 +1,7 @@
 package filter
 
 import (
+	"errors"
 	"strings"
 
 	"rollcall/scim"
@@ -18,6 +19,9 @@ type Options struct {
 	// and the `$ref` of relations from it, so filters on them are turned back into filters on ids.
 	BaseURL string
 	Limits  Limits
+	// Unknown, if not nil, is told the name of each attribute that rt does not define; true makes it an attribute
+	// without a value instead of 400, as in a query over several resource types (RFC 7644 3.4.2.1).
+	Unknown func(name string) bool
 }
 
 // CompileText parses and compiles a filter on resources of type rt.
@@ -33,7 +37,7 @@ func CompileText(rt *schema.ResourceType, text string, opt Options) (query.Expr,
 // what the schema does not allow is 400 invalidFilter, never silently true. What is the same for every resource of
 // the type is folded to a constant.
 func Compile(rt *schema.ResourceType, e fp.Expression, opt Options) (query.Expr, error) {
-	c := compiler{rt: rt, session: opt.Session, base: opt.BaseURL}
+	c := compiler{rt: rt, session: opt.Session, base: opt.BaseURL, unknown: opt.Unknown}
 	return c.expr(e, c.attribute)
 }
 
@@ -48,6 +52,7 @@ type compiler struct {
 	rt      *schema.ResourceType // nil for an element alone
 	session *compat.Session
 	base    string
+	unknown func(name string) bool
 }
 
 // expr walks the logical structure; leaf compiles what is left.
@@ -96,6 +101,9 @@ func (c *compiler) attribute(e fp.Expression) (query.Expr, error) {
 	case *fp.AttributeExpression:
 		p, err := c.resolve(e.AttributePath)
 		if err != nil {
+			if c.tolerates(err) {
+				return onAbsent(e), nil
+			}
 			return nil, err
 		}
 		if x, ok, err := c.derived(p, p.Field(), e); ok || err != nil {
@@ -109,6 +117,9 @@ func (c *compiler) attribute(e fp.Expression) (query.Expr, error) {
 	case *fp.ValuePath:
 		p, err := c.resolve(e.AttributePath)
 		if err != nil {
+			if c.tolerates(err) {
+				return query.Const(false), nil
+			}
 			return nil, err
 		}
 		switch {
@@ -134,9 +145,25 @@ func (c *compiler) resolve(a fp.AttributePath) (schema.Path, error) {
 	p, err := c.rt.Resolve(a.URI(), a.AttributeName, a.SubAttributeName(), c.session)
 	if err != nil {
 		// err is *schema.UnknownError, which names the attribute.
-		return p, scim.InvalidFilter("%v", err)
+		invalid := scim.InvalidFilter("%v", err)
+		invalid.Cause = err
+		return p, invalid
 	}
 	return p, readable(p)
+}
+
+// tolerates reports whether err is an unknown attribute that counts as one without a value.
+func (c *compiler) tolerates(err error) bool {
+	var u *schema.UnknownError
+	return c.unknown != nil && errors.As(err, &u) && c.unknown(u.Name)
+}
+
+// onAbsent is what a comparison says of an attribute without a value: ne is true, so is eq null.
+func onAbsent(e *fp.AttributeExpression) query.Const {
+	if e.Operator != fp.PR && e.CompareValue == nil {
+		return e.Operator == fp.EQ
+	}
+	return e.Operator == fp.NE
 }
 
 // readable refuses attributes that are never returned: a filter would be an oracle of the value (RFC 7643 7).
