@@ -1,0 +1,159 @@
+package sqlite
+
+import (
+	"encoding/binary"
+	"errors"
+	"slices"
+	"time"
+
+	"rollcall/scim"
+	"rollcall/scim/query"
+)
+
+// row is one row of idx, or for attributes in uniq the value that their unique key must have.
+type row struct {
+	attr  *attr
+	value value
+	first int64
+}
+
+// How a row of idx takes part in sorting (column first).
+const (
+	notFirst     = 0
+	isFirst      = 1
+	isFirstThere = 2 // sorted as absent although present: a value that is not of the field's kind
+)
+
+// indexRows appends what the document yields for the type's indexes, in the order of t.attrs.
+func indexRows(dst []row, t *resourceType, doc scim.Attributes, created, modified time.Time) []row {
+	for _, a := range t.attrs {
+		switch a.meta {
+		case metaCreated:
+			dst = append(dst, row{a, text(query.InstantKey(created)), isFirst})
+			continue
+		case metaModified:
+			dst = append(dst, row{a, text(query.InstantKey(modified)), isFirst})
+			continue
+		}
+		dst = attrRows(dst, a, doc)
+	}
+	return dst
+}
+
+func attrRows(dst []row, a *attr, doc scim.Attributes) []row {
+	f := a.field()
+	sortBy, sorted := query.SortValue(*f, doc)
+	first := value{}
+	if sorted {
+		first = indexed(sortBy)
+		dst = append(dst, row{a, first, isFirst})
+		if !f.Multi {
+			return dst
+		}
+	}
+	there := false
+	start := len(dst)
+	eachValue(doc, f.Steps, func(v any) {
+		if !present(v) {
+			return
+		}
+		there = true
+		q, ok := query.ValueOf(*f, v)
+		if !ok {
+			return
+		}
+		w := indexed(q)
+		if sorted && w == first {
+			return
+		}
+		for _, r := range dst[start:] {
+			if r.value == w {
+				return
+			}
+		}
+		dst = append(dst, row{a, w, notFirst})
+	})
+	if !sorted {
+		absent := row{a, value{}, isFirst}
+		if there {
+			absent.first = isFirstThere
+		}
+		dst = append(dst, absent)
+	}
+	return dst
+}
+
+// eachValue calls f on each value that steps lead to, through arrays, as query.Match walks.
+func eachValue(v any, steps []string, f func(any)) {
+	if a, ok := v.([]any); ok {
+		for _, el := range a {
+			eachValue(el, steps, f)
+		}
+		return
+	}
+	if len(steps) == 0 {
+		if v != nil {
+			f(v)
+		}
+		return
+	}
+	if m, ok := v.(scim.Attributes); ok {
+		if next, ok := m[steps[0]]; ok {
+			eachValue(next, steps[1:], f)
+		}
+	}
+}
+
+// present is what query.Match takes for present in a leaf.
+func present(v any) bool {
+	switch v := v.(type) {
+	case string:
+		return v != ""
+	case scim.Attributes:
+		for _, s := range v {
+			if present(s) {
+				return true
+			}
+		}
+		return false
+	case []any:
+		return slices.ContainsFunc(v, present)
+	}
+	return v != nil
+}
+
+// key is one unique key of a record.
+type key struct {
+	attr  int64
+	value string
+}
+
+// appendKeys writes keys as they are kept in res.keys.
+func appendKeys(dst []byte, keys []key) []byte {
+	for _, k := range keys {
+		dst = binary.AppendUvarint(dst, uint64(k.attr))
+		dst = binary.AppendUvarint(dst, uint64(len(k.value)))
+		dst = append(dst, k.value...)
+	}
+	return dst
+}
+
+var errKeys = errors.New("sqlite: the unique keys of a record cannot be read")
+
+func parseKeys(b []byte) ([]key, error) {
+	var keys []key
+	for len(b) > 0 {
+		a, n := binary.Uvarint(b)
+		if n <= 0 {
+			return nil, errKeys
+		}
+		b = b[n:]
+		l, n := binary.Uvarint(b)
+		if n <= 0 || uint64(len(b)-n) < l {
+			return nil, errKeys
+		}
+		keys = append(keys, key{int64(a), string(b[n : n+int(l)])})
+		b = b[n+int(l):]
+	}
+	return keys, nil
+}

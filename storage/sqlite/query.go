@@ -1,0 +1,351 @@
+package sqlite
+
+import (
+	"cmp"
+	"context"
+	"slices"
+
+	"rollcall/scim"
+	"rollcall/scim/query"
+	"rollcall/storage"
+)
+
+// Query implements storage.Resources. All of it is one snapshot.
+func (s *Store) Query(ctx context.Context, org scim.OrgID, q query.Query) (page storage.Page, err error) {
+	defer s.observe("query", &err)()
+	if err := s.check(ctx); err != nil {
+		return storage.Page{}, err
+	}
+	for _, src := range q.Sources {
+		if _, err := s.typeOf(storage.Key{Type: src.Type}); err != nil {
+			return storage.Page{}, err
+		}
+	}
+	code, ok := s.orgs.get(org)
+	if !ok {
+		return storage.Page{}, nil
+	}
+	err = s.snapshot(ctx, func(c *conn) error {
+		r := &runner{s: s, c: c, ctx: ctx, orgID: org, org: code, q: &q}
+		page, err = r.run()
+		return err
+	})
+	if err != nil {
+		return storage.Page{}, translate(ctx, "query", err)
+	}
+	return page, nil
+}
+
+// runner answers one query.
+type runner struct {
+	s     *Store
+	c     *conn
+	ctx   context.Context
+	orgID scim.OrgID
+	org   int64
+	q     *query.Query
+	plans []*plan
+}
+
+// candidate is a match on its way to the page.
+type candidate struct {
+	t   *resourceType
+	rid int64
+	pos query.Position
+}
+
+func (r *runner) run() (storage.Page, error) {
+	var page storage.Page
+	for _, src := range r.q.Sources {
+		k := &compiler{s: r.s, c: r.c, org: r.org, t: r.s.types[src.Type]}
+		p, err := k.newPlan(src, r.q)
+		if err != nil {
+			return page, err
+		}
+		r.plans = append(r.plans, p)
+	}
+	found, counted, err := r.page()
+	if err != nil {
+		return page, err
+	}
+	if r.q.Total {
+		for i, p := range r.plans {
+			n := counted[i]
+			if n < 0 {
+				if n, err = r.count(p); err != nil {
+					return page, err
+				}
+			}
+			page.Total += int(n)
+		}
+	}
+	if r.q.Limit == 0 {
+		return page, nil
+	}
+	if len(found) > r.q.Limit {
+		page.More = true
+		found = found[:r.q.Limit]
+	}
+	if r.q.Before != nil {
+		slices.Reverse(found)
+	}
+	budget := storage.MaxLoadedMembers
+	for i := range found {
+		rec, err := r.load(&found[i], &budget)
+		if err != nil {
+			return page, err
+		}
+		page.Records = append(page.Records, *rec)
+		page.Sort = append(page.Sort, found[i].pos)
+	}
+	return page, nil
+}
+
+// page finds up to one more than Limit matches after the position and the offset, in the query's order (against it
+// for Before). counted has each plan's number of all matches where finding the page gave it, else -1.
+func (r *runner) page() (found []candidate, counted []int64, err error) {
+	counted = make([]int64, len(r.plans))
+	for i := range counted {
+		counted[i] = -1
+	}
+	want := r.q.Limit + 1
+	if r.q.Limit == 0 {
+		want = 0
+	}
+	offset := r.q.Offset
+	for i, p := range r.plans {
+		// Only a single exact plan can leave the offset to SQLite.
+		if len(r.plans) == 1 && p.ordered && p.residual == nil && len(p.scans) == 1 {
+			found, err = r.collect(p, want, offset, nil)
+			return found, counted, err
+		}
+		var all *int64
+		if r.q.Total && (p.residual != nil || !p.ordered) && r.q.After == nil && r.q.Before == nil {
+			all = &counted[i]
+		}
+		if want == 0 && all == nil {
+			continue
+		}
+		need := 0
+		if want > 0 {
+			need = want + offset
+		}
+		some, err := r.collect(p, need, 0, all)
+		if err != nil {
+			return nil, nil, err
+		}
+		found = append(found, some...)
+	}
+	if len(r.plans) > 1 {
+		slices.SortFunc(found, r.order)
+	}
+	found = found[min(offset, len(found)):]
+	return found[:min(want, len(found))], counted, nil
+}
+
+// collect returns the first want matches of a plan. With all it goes on to the end and sets all to their number.
+func (r *runner) collect(p *plan, want, offset int, all *int64) ([]candidate, error) {
+	found := make([]candidate, 0, min(want, 256))
+	n := int64(0)
+	if want == 0 && all == nil {
+		return nil, nil
+	}
+	for i := range p.scans {
+		limit := int64(-1)
+		if p.ordered && p.residual == nil && all == nil {
+			limit = int64(want - len(found))
+		}
+		err := r.scan(p, &p.scans[i], limit, offset, func(c candidate) bool {
+			n++
+			switch {
+			case len(found) < want && p.ordered:
+				found = append(found, c)
+			case !p.ordered && want > 0 && r.inRange(&c.pos):
+				found = r.keep(found, c, want)
+			}
+			return all != nil || !p.ordered || len(found) < want
+		})
+		if err != nil {
+			return nil, err
+		}
+		if p.ordered && all == nil && len(found) >= want {
+			break
+		}
+	}
+	if all != nil {
+		*all = n
+	}
+	if !p.ordered {
+		slices.SortFunc(found, r.order)
+		found = found[:min(want, len(found))]
+	}
+	return found, nil
+}
+
+// keep adds c to the candidates of which the first want are needed. It sorts when there are twice as many, so that
+// adding costs little and memory stays bounded.
+func (r *runner) keep(found []candidate, c candidate, want int) []candidate {
+	found = append(found, c)
+	if len(found) < 2*want+64 {
+		return found
+	}
+	slices.SortFunc(found, r.order)
+	clear(found[want:])
+	return found[:want]
+}
+
+// order is the query's order, turned around for a page before a position.
+func (r *runner) order(a, b candidate) int {
+	n := r.comparePositions(&a.pos, &b.pos)
+	if r.q.Before != nil {
+		return -n
+	}
+	return n
+}
+
+func (r *runner) comparePositions(a, b *query.Position) int {
+	if r.q.Sorted {
+		n := 0
+		switch {
+		case a.Absent && b.Absent:
+		case a.Absent:
+			n = 1
+		case b.Absent:
+			n = -1
+		case a.Value.Kind != b.Value.Kind:
+			n = cmp.Compare(a.Value.Kind, b.Value.Kind) // of different types; any order that stays will do
+		default:
+			n = query.CompareValues(a.Value, b.Value)
+		}
+		if n != 0 && r.q.Desc {
+			return -n
+		}
+		if n != 0 {
+			return n
+		}
+	}
+	return cmp.Compare(a.ID, b.ID)
+}
+
+// inRange applies After and Before to a candidate that comes in no order.
+func (r *runner) inRange(p *query.Position) bool {
+	switch {
+	case r.q.After != nil:
+		return r.comparePositions(p, r.q.After) > 0
+	case r.q.Before != nil:
+		return r.comparePositions(p, r.q.Before) < 0
+	}
+	return true
+}
+
+// scan calls visit with each match of a scan until it returns false.
+func (r *runner) scan(p *plan, s *scan, limit int64, offset int, visit func(candidate) bool) error {
+	bounded := limit >= 0 || offset > 0
+	text, args := p.sql(s, "", bounded)
+	q := r.c.prepMade(text)
+	q.values(args)
+	if bounded {
+		q.int(limit).int(int64(offset))
+	}
+	for {
+		more, err := q.step()
+		if err != nil || !more {
+			return err
+		}
+		c := candidate{t: p.k.t, rid: q.colInt(1), pos: query.Position{Sorted: r.q.Sorted, Absent: r.q.Sorted, ID: q.colID(0)}}
+		if p.sort != nil {
+			if v := q.colValue(2); v.t != isAbsent {
+				c.pos.Absent, c.pos.Value = false, queryValue(p.sort, v)
+			}
+		}
+		ok, err := r.decide(p, &c)
+		if err != nil {
+			return firstError(err, q.done())
+		}
+		if ok && !visit(c) {
+			return q.done()
+		}
+	}
+}
+
+// decide runs the residual and takes the sort value out of the document where no index has it.
+func (r *runner) decide(p *plan, c *candidate) (bool, error) {
+	if p.residual == nil && p.byDoc == nil {
+		return true, nil
+	}
+	if err := r.ctx.Err(); err != nil {
+		return false, err
+	}
+	rec, err := r.read(c)
+	if err != nil {
+		return false, err
+	}
+	load := query.Load{Members: mentions(p.residual, c.t.Members), Groups: mentions(p.residual, c.t.Groups)}
+	budget := storage.MaxLoadedMembers
+	if err := r.s.loadRelations(r.c, r.org, c.t, rec, load, &budget); err != nil {
+		return false, err
+	}
+	doc, err := matchDoc(c.t, rec)
+	if err != nil {
+		return false, err
+	}
+	if !query.Match(p.residual, doc) {
+		return false, nil
+	}
+	if p.byDoc != nil {
+		v, ok := query.SortValue(*p.byDoc, doc)
+		c.pos.Absent, c.pos.Value = !ok, v
+	}
+	return true, nil
+}
+
+// read loads the row of a candidate, without relations.
+func (r *runner) read(c *candidate) (*storage.Record, error) {
+	q := r.c.prep("SELECT version, created, modified, doc, secret FROM res WHERE rid=?")
+	found, err := q.int(c.rid).step()
+	if err != nil {
+		return nil, err
+	}
+	if !found {
+		return nil, errDangling
+	}
+	rec := &storage.Record{
+		Key:     storage.Key{Org: r.orgID, Type: c.t.Name, ID: c.pos.ID},
+		Version: q.colInt(0), Created: instant(q.colInt(1)), Modified: instant(q.colInt(2)), Doc: q.colBytes(3),
+	}
+	if r.q.Load.Secret {
+		if rec.Secret, err = decodeSecret(q.colBytes(4)); err != nil {
+			return nil, err
+		}
+	}
+	return rec, q.done()
+}
+
+// load makes a candidate the record that the page has.
+func (r *runner) load(c *candidate, budget *int) (*storage.Record, error) {
+	rec, err := r.read(c)
+	if err != nil {
+		return nil, err
+	}
+	return rec, r.s.loadRelations(r.c, r.org, c.t, rec, r.q.Load, budget)
+}
+
+// count counts the matches of a plan.
+func (r *runner) count(p *plan) (n int64, err error) {
+	switch {
+	case p.src.Where == nil:
+		q := r.c.prep("SELECT n FROM counts WHERE org=? AND type=?")
+		n, _, err = q.int(r.org).int(p.k.t.code).one()
+		return n, err
+	case p.residual == nil:
+		text, args := p.countSQL()
+		q := r.c.prepMade(text)
+		n, _, err = q.values(args).one()
+		return n, err
+	}
+	all := *p
+	all.byDoc, all.sort = nil, nil
+	whole := idScan(p.driver(), true, nil, false)
+	err = r.scan(&all, &whole, -1, 0, func(candidate) bool { n++; return true })
+	return n, err
+}

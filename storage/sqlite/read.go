@@ -1,0 +1,194 @@
+package sqlite
+
+import (
+	"cmp"
+	"context"
+	"slices"
+
+	"rollcall/scim"
+	"rollcall/scim/query"
+	"rollcall/storage"
+)
+
+// Get implements storage.Resources.
+func (s *Store) Get(ctx context.Context, k storage.Key, load query.Load) (rec *storage.Record, err error) {
+	defer s.observe("get", &err)()
+	t, err := s.typeOf(k)
+	if err != nil {
+		return nil, err
+	}
+	c, err := s.reader(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer s.release1(c)
+	org, ok := s.orgs.get(k.Org)
+	if !ok {
+		return nil, storage.ErrNotFound
+	}
+	if !load.Members && !load.Groups {
+		// One statement is a snapshot by itself.
+		rec, err = s.get(c, org, t, k, load)
+		return rec, translate(ctx, "get", err)
+	}
+	err = c.snapshot(func(c *conn) (err error) {
+		rec, err = s.get(c, org, t, k, load)
+		return err
+	})
+	if err != nil {
+		return nil, translate(ctx, "get", err)
+	}
+	return rec, nil
+}
+
+func (s *Store) get(c *conn, org int64, t *resourceType, k storage.Key, load query.Load) (*storage.Record, error) {
+	q := c.prep("SELECT r.version, r.created, r.modified, r.doc, r.secret" +
+		" FROM ids i CROSS JOIN res r ON r.rid=i.rid WHERE i.org=? AND i.type=? AND i.id=?")
+	found, err := q.int(org).int(t.code).id(k.ID).step()
+	if err != nil {
+		return nil, err
+	}
+	if !found {
+		return nil, storage.ErrNotFound
+	}
+	rec := &storage.Record{
+		Key: k, Version: q.colInt(0), Created: instant(q.colInt(1)), Modified: instant(q.colInt(2)), Doc: q.colBytes(3),
+	}
+	if load.Secret {
+		if rec.Secret, err = decodeSecret(q.colBytes(4)); err != nil {
+			return nil, err
+		}
+	}
+	if err := q.done(); err != nil {
+		return nil, err
+	}
+	budget := storage.MaxLoadedMembers
+	return rec, s.loadRelations(c, org, t, rec, load, &budget)
+}
+
+// loadRelations brings what load asks for and the type has.
+func (s *Store) loadRelations(c *conn, org int64, t *resourceType, rec *storage.Record, load query.Load, budget *int) (err error) {
+	if load.Members && t.Members != "" {
+		if rec.Members, err = s.loadMembers(c, org, rec.ID, budget); err != nil {
+			return err
+		}
+	}
+	if load.Groups && t.Groups != "" {
+		rec.Groups, err = s.loadGroups(c, org, rec.ID)
+	}
+	return err
+}
+
+// loadMembers returns the members of a group, ordered by type and id; those pending come first, as their type is
+// empty. budget is how many more may be loaded.
+func (s *Store) loadMembers(c *conn, org int64, grp string, budget *int) ([]storage.Member, error) {
+	q := c.prep(`SELECT m.mtype, m.member, i.label FROM members m
+		LEFT JOIN ids i ON i.org=m.org AND i.type=m.mtype AND i.id=m.member
+		WHERE m.org=? AND m.grp=? ORDER BY m.mtype, m.member`)
+	q.int(org).id(grp)
+	var list []storage.Member
+	for {
+		more, err := q.step()
+		if err != nil {
+			return nil, err
+		}
+		if !more {
+			break
+		}
+		if *budget--; *budget < 0 {
+			return nil, firstError(q.done(), storage.ErrTooExpensive)
+		}
+		list = append(list, storage.Member{
+			Type: s.typeName(q.colInt(0)), ID: q.colID(1), Display: q.colText(2),
+		})
+	}
+	// Codes are given in the order in which types came to the database, and blobs sort after texts: most lists are
+	// in order already, which the comparison finds out.
+	order := func(a, b storage.Member) int {
+		return cmp.Or(cmp.Compare(a.Type, b.Type), cmp.Compare(a.ID, b.ID))
+	}
+	if !slices.IsSortedFunc(list, order) {
+		slices.SortFunc(list, order)
+	}
+	return list, nil
+}
+
+// loadGroups returns the groups that hold the id, directly and through other groups, direct ones first.
+func (s *Store) loadGroups(c *conn, org int64, id string) ([]storage.Membership, error) {
+	if len(s.groups) == 0 {
+		return nil, nil
+	}
+	list, err := s.groupsOf(c, org, id, true, nil)
+	if err != nil || len(list) == 0 {
+		return list, err
+	}
+	nested, err := c.hasNested(org)
+	if err != nil || !nested {
+		return list, err
+	}
+	seen := make(map[string]bool, len(list))
+	for _, m := range list {
+		seen[m.ID] = true
+	}
+	direct := len(list)
+	// list grows while it is walked: each group's own groups are indirect, each is visited once, so a cycle ends.
+	for i := 0; i < len(list); i++ {
+		above, err := s.groupsOf(c, org, list[i].ID, false, nil)
+		if err != nil {
+			return nil, err
+		}
+		for _, m := range above {
+			if !seen[m.ID] {
+				seen[m.ID] = true
+				list = append(list, m)
+			}
+		}
+	}
+	slices.SortFunc(list[direct:], func(a, b storage.Membership) int { return cmp.Compare(a.ID, b.ID) })
+	return list, nil
+}
+
+func (s *Store) groupsOf(c *conn, org int64, id string, direct bool, list []storage.Membership) ([]storage.Membership, error) {
+	q := c.prep(s.groupsSQL)
+	s.bindGroups(&q)
+	q.int(org).id(id)
+	for {
+		more, err := q.step()
+		if err != nil || !more {
+			return list, err
+		}
+		list = append(list, storage.Membership{ID: q.colID(0), Display: q.colText(1), Direct: direct})
+	}
+}
+
+// hasNested reports whether any group of the organization is a member of one.
+func (c *conn) hasNested(org int64) (bool, error) {
+	q := c.prep("SELECT n FROM counts WHERE org=? AND type=?")
+	n, _, err := q.int(org).int(nestedCount).one()
+	return n > 0, err
+}
+
+// Exists implements storage.Resources.
+func (s *Store) Exists(ctx context.Context, org scim.OrgID, ids []string) (found map[string]scim.TypeName, err error) {
+	defer s.observe("exists", &err)()
+	c, err := s.reader(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer s.release1(c)
+	found = make(map[string]scim.TypeName, len(ids))
+	code, ok := s.orgs.get(org)
+	if !ok {
+		return found, nil
+	}
+	for _, id := range ids {
+		typ, err := s.typeOfID(c, code, id)
+		if err != nil {
+			return nil, translate(ctx, "exists", err)
+		}
+		if typ != 0 {
+			found[id] = s.typeName(typ)
+		}
+	}
+	return found, nil
+}

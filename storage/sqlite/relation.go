@@ -1,0 +1,176 @@
+package sqlite
+
+import (
+	"slices"
+
+	"rollcall/scim"
+	"rollcall/scim/query"
+	"rollcall/storage"
+)
+
+// relation names the relation that a field asks about, "" for a field of the document.
+func (k *compiler) relation(f *query.Field) string {
+	switch f.Steps[0] {
+	case "":
+	case k.t.Members, k.t.Groups:
+		return f.Steps[0]
+	}
+	return ""
+}
+
+// relationPresent: a relation has elements, each with a value; of the other sub-attributes that is not said.
+func (k *compiler) relationPresent(rel string, f *query.Field) cond {
+	if len(f.Steps) > 2 || len(f.Steps) == 2 && f.Steps[1] != "value" {
+		return maybe
+	}
+	if rel == k.t.Members {
+		return cond{
+			sql:  "EXISTS (SELECT 1 FROM members x WHERE x.org=? AND x.grp=c.id)",
+			args: []value{integer(k.org)}, exact: true,
+		}
+	}
+	return cond{
+		sql:  "EXISTS (SELECT 1 FROM members x WHERE x.org=? AND x.member=c.id)",
+		args: []value{integer(k.org)}, exact: true,
+	}
+}
+
+func (k *compiler) relationCompare(rel string, f *query.Field, op query.Op, v query.Value) cond {
+	if op != query.Eq || len(f.Steps) != 2 || f.Steps[1] != "value" || f.Kind != query.String && f.Kind != query.Reference {
+		return maybe
+	}
+	if rel == k.t.Members {
+		return k.hasMember(f, v.Str)
+	}
+	return k.inGroup(v.Str)
+}
+
+// hasMember: groups that hold a member. Where case is ignored, other spellings of it may be stored.
+func (k *compiler) hasMember(f *query.Field, member string) cond {
+	ids := []value{id(member)}
+	if !f.CaseExact {
+		q := k.c.prep("SELECT member FROM spellings WHERE org=? AND folded=?")
+		q.int(k.org).text(member)
+		for {
+			more, err := q.step()
+			if err != nil {
+				k.err = err
+			}
+			if err != nil || !more {
+				break
+			}
+			ids = append(ids, id(q.colText(0)))
+		}
+	}
+	in := "=?"
+	if len(ids) > 1 {
+		in = " IN (" + marks(len(ids)) + ")"
+	}
+	return cond{
+		sql:   "EXISTS (SELECT 1 FROM members x WHERE x.org=? AND x.member" + in + " AND x.grp=c.id)",
+		args:  append([]value{integer(k.org)}, ids...),
+		exact: true,
+		drive: &driver{
+			rank: rankMember, idCol: "m.grp", byID: len(ids) == 1, repeat: len(ids) > 1,
+			from:  "members m CROSS JOIN ids c ON c.org=m.org AND c.id=m.grp",
+			where: "c.type=? AND m.org=? AND m.member" + in,
+			args:  append([]value{integer(k.t.code), integer(k.org)}, ids...),
+		},
+	}
+}
+
+// inGroup: members of a group, directly or through groups in it. UNION in the recursion ends cycles.
+func (k *compiler) inGroup(grp string) cond {
+	nested, err := k.c.hasNested(k.org)
+	if err != nil {
+		k.err = err
+	}
+	in, args := "=?", []value{id(grp)}
+	if nested {
+		in = ` IN (WITH RECURSIVE g(id) AS (SELECT ? UNION SELECT y.member FROM g CROSS JOIN members y
+			ON y.org=? AND y.grp=g.id AND y.mtype IN (` + marks(len(k.s.groups)) + `)) SELECT id FROM g)`
+		args = append(args, integer(k.org))
+		for _, t := range k.s.groups {
+			args = append(args, integer(t.code))
+		}
+	}
+	condArgs := append([]value{integer(k.org)}, args...)
+	driveArgs := append([]value{integer(k.t.code), integer(k.org)}, args...)
+	return cond{
+		sql:   "EXISTS (SELECT 1 FROM members x WHERE x.org=? AND x.grp" + in + " AND x.mtype=? AND x.member=c.id)",
+		args:  append(condArgs, integer(k.t.code)),
+		exact: true,
+		drive: &driver{
+			rank: rankMember, idCol: "m.member", byID: !nested, repeat: nested,
+			from:  "members m CROSS JOIN ids c ON c.org=m.org AND c.type=m.mtype AND c.id=m.member",
+			where: "c.type=? AND m.org=? AND m.grp" + in + " AND m.mtype=?",
+			args:  append(driveArgs, integer(k.t.code)),
+		},
+	}
+}
+
+// mentions reports whether an expression asks about a relation.
+func mentions(e query.Expr, relation string) bool {
+	if relation == "" {
+		return false
+	}
+	of := func(f *query.Field) bool { return f.Steps[0] == relation }
+	switch e := e.(type) {
+	case query.And:
+		return slices.ContainsFunc(e, func(t query.Expr) bool { return mentions(t, relation) })
+	case query.Or:
+		return slices.ContainsFunc(e, func(t query.Expr) bool { return mentions(t, relation) })
+	case query.Not:
+		return mentions(e.Expr, relation)
+	case query.Any:
+		return of(&e.Field)
+	case query.Compare:
+		return of(&e.Field)
+	case query.Present:
+		return of(&e.Field)
+	}
+	return false
+}
+
+// matchDoc is a record's document as query.Match wants it: with id, meta and the relations put in.
+func matchDoc(t *resourceType, r *storage.Record) (scim.Attributes, error) {
+	doc, err := scim.DecodeAttributes(r.Doc)
+	if err != nil {
+		return nil, err
+	}
+	doc["id"] = r.ID
+	doc["meta"] = scim.Attributes{
+		"resourceType": string(t.Name), "created": scim.FormatTime(r.Created),
+		"lastModified": scim.FormatTime(r.Modified), "version": scim.ETag(r.Version),
+	}
+	if len(r.Members) > 0 {
+		list := make([]any, len(r.Members))
+		for i, m := range r.Members {
+			list[i] = element(m.ID, "type", string(m.Type), m.Display)
+		}
+		doc[t.Members] = list
+	}
+	if len(r.Groups) > 0 {
+		list := make([]any, len(r.Groups))
+		for i, g := range r.Groups {
+			kind := "indirect"
+			if g.Direct {
+				kind = "direct"
+			}
+			list[i] = element(g.ID, "type", kind, g.Display)
+		}
+		doc[t.Groups] = list
+	}
+	return doc, nil
+}
+
+func element(id, name, kind, display string) scim.Attributes {
+	el := scim.Attributes{"value": id}
+	if kind != "" {
+		el[name] = kind
+	}
+	if display != "" {
+		el["display"] = display
+	}
+	return el
+}

@@ -1,0 +1,269 @@
+package sqlite
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"time"
+
+	"rollcall/scim"
+	"rollcall/storage"
+)
+
+// errDangling: an index row without its record; "check" tells more.
+var errDangling = errors.New("sqlite: an index row has no record")
+
+// errLost: another write came between reading a record and storing its edit.
+var errLost = errors.New("sqlite: lost a race")
+
+// Update implements storage.Writer. The callback runs in the caller's goroutine on a committed state, and the write is
+// guarded by its version; so callbacks of many callers run side by side and the writer only writes. Twice beaten,
+// the callback runs inside the writer, where nothing can come between: that is the progress under contention.
+func (s *Store) Update(ctx context.Context, k storage.Key, at time.Time, fn storage.UpdateFunc) (rec *storage.Record, changed bool, err error) {
+	defer s.observe("update", &err)()
+	if err := s.check(ctx); err != nil {
+		return nil, false, err
+	}
+	t, err := s.typeOf(k)
+	if err != nil {
+		return nil, false, err
+	}
+	at = scim.Millis(at)
+	for range 2 {
+		r, err := s.readRecord(ctx, t, k)
+		if err != nil {
+			return nil, false, err
+		}
+		u, err := s.newUpdate(t, k, r, at, fn, func(f func(*conn) error) error {
+			c, err := s.reader(ctx)
+			if err != nil {
+				return err
+			}
+			defer s.release1(c)
+			return f(c)
+		})
+		if err != nil {
+			return nil, false, err
+		}
+		if u == nil {
+			return r.bare(), false, nil
+		}
+		if err = s.w.do(ctx, 1, u.run); err == nil {
+			return u.record(), u.changed, nil
+		}
+		if !errors.Is(err, errLost) {
+			return nil, false, err
+		}
+	}
+	err = s.w.do(ctx, 1, func(w *writer) (err error) {
+		rec, changed, err = w.update(t, k, at, fn)
+		return err
+	})
+	if err != nil {
+		return nil, false, err
+	}
+	return rec, changed, nil
+}
+
+// update is an Update inside the writer.
+func (w *writer) update(t *resourceType, k storage.Key, at time.Time, fn storage.UpdateFunc) (*storage.Record, bool, error) {
+	r, err := w.c.record(w.org(k.Org), t, k)
+	if err != nil {
+		return nil, false, translate(nil, "read", err)
+	}
+	if r == nil {
+		return nil, false, storage.ErrNotFound
+	}
+	u, err := w.s.newUpdate(t, k, r, at, fn, func(f func(*conn) error) error { return f(w.c) })
+	if err != nil {
+		return nil, false, err
+	}
+	if u == nil {
+		return r.bare(), false, nil
+	}
+	if err := u.run(w); err != nil {
+		return nil, false, err
+	}
+	return u.record(), u.changed, nil
+}
+
+func (s *Store) readRecord(ctx context.Context, t *resourceType, k storage.Key) (*storedRecord, error) {
+	org, ok := s.orgs.get(k.Org)
+	if !ok {
+		return nil, storage.ErrNotFound
+	}
+	c, err := s.reader(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer s.release1(c)
+	r, err := c.record(org, t, k)
+	if err != nil {
+		return nil, translate(ctx, "read", err)
+	}
+	if r == nil {
+		return nil, storage.ErrNotFound
+	}
+	return r, nil
+}
+
+// bare is the record as writes return it: without secrets and relations.
+func (r *storedRecord) bare() *storage.Record {
+	rec := r.rec
+	rec.Secret = nil
+	return &rec
+}
+
+// update is an Edit of a known version on its way through the writer.
+type update struct {
+	t         *resourceType
+	old       *storedRecord
+	at        time.Time
+	draft     *draft // nil: the document stays
+	oldRows   []row
+	newSecret bool
+	secret    []byte
+	members   storage.MemberDelta
+	change    storage.Change
+	changed   bool // set by run
+}
+
+// newUpdate runs the callback and compares what it wants with what there is; nil if that is surely the same.
+func (s *Store) newUpdate(t *resourceType, k storage.Key, r *storedRecord, at time.Time, fn storage.UpdateFunc,
+	with func(func(*conn) error) error,
+) (*update, error) {
+	e, err := fn(&current{s: s, rec: r.rec, key: k, with: with})
+	if err != nil || e == nil {
+		return nil, err
+	}
+	u := &update{t: t, old: r, at: at, change: e.Change}
+	if e.Doc != nil {
+		d, err := newDraft(t, e, r.rec.Created, at)
+		if err != nil {
+			return nil, err
+		}
+		if !bytes.Equal(d.doc, r.rec.Doc) {
+			before, err := scim.DecodeAttributes(r.rec.Doc)
+			if err != nil {
+				return nil, err
+			}
+			u.draft = d
+			u.oldRows = indexRows(make([]row, 0, len(d.rows)+2), t, before, r.rec.Created, r.rec.Modified)
+		}
+	}
+	if len(e.Secret) > 0 {
+		merged := scim.CloneAttributes(r.rec.Secret)
+		if merged == nil {
+			merged = make(scim.Attributes, len(e.Secret))
+		}
+		for name, v := range e.Secret {
+			if v == nil {
+				delete(merged, name)
+			} else {
+				merged[name] = v
+			}
+		}
+		u.secret = encodeSecret(merged)
+		u.newSecret = !bytes.Equal(u.secret, encodeSecret(r.rec.Secret))
+	}
+	if t.Members != "" {
+		u.members = e.Members
+	}
+	if u.draft == nil && !u.newSecret && !u.members.Replace && len(u.members.Add) == 0 && len(u.members.Remove) == 0 {
+		return nil, nil
+	}
+	return u, nil
+}
+
+func (u *update) record() *storage.Record {
+	rec := u.old.bare()
+	if !u.changed {
+		return rec
+	}
+	rec.Version++
+	rec.Modified = u.at
+	if u.draft != nil {
+		rec.Doc = u.draft.doc
+	}
+	return rec
+}
+
+func (u *update) run(w *writer) error {
+	q := w.c.prep("SELECT version FROM res WHERE rid=? AND org=? AND type=? AND id=?")
+	version, found, err := q.int(u.old.rid).int(u.old.org).int(u.t.code).id(u.old.rec.ID).one()
+	if err != nil {
+		return translate(nil, "read", err)
+	}
+	if !found || version != u.old.rec.Version {
+		return errLost
+	}
+	if u.draft != nil {
+		if err := w.checkKeys(u.old.org, u.t, u.draft.unique, u.old.rid); err != nil {
+			return err
+		}
+	}
+	return w.write(func() error { return u.store(w) })
+}
+
+func (u *update) store(w *writer) error {
+	c, org, rid, id := w.c, u.old.org, u.old.rid, u.old.rec.ID
+	added, removed, err := w.changeMembers(org, id, &u.members)
+	if err != nil {
+		return err
+	}
+	if u.draft == nil && !u.newSecret && len(added) == 0 && len(removed) == 0 {
+		return nil
+	}
+	u.changed = true
+	version := u.old.rec.Version + 1
+	if u.newSecret {
+		q := c.prep("UPDATE res SET secret=? WHERE rid=?")
+		if err := q.blob(u.secret).int(rid).exec(); err != nil {
+			return err
+		}
+	}
+	if u.draft == nil {
+		q := c.prep("UPDATE res SET version=?, modified=? WHERE rid=?")
+		if err := q.int(version).int(millis(u.at)).int(rid).exec(); err != nil {
+			return err
+		}
+		old, now := metaRows(u.t, u.old.rec.Created, u.old.rec.Modified), metaRows(u.t, u.old.rec.Created, u.at)
+		if err := c.moveRows(org, id, rid, old, now); err != nil {
+			return err
+		}
+	} else if err := u.storeDraft(w, version); err != nil {
+		return err
+	}
+	change := u.change
+	change.MembersAdded, change.MembersRemoved = added, removed
+	return w.appendChange(org, u.t, id, version, u.at, &change)
+}
+
+func (u *update) storeDraft(w *writer, version int64) error {
+	c, org, rid, id := w.c, u.old.org, u.old.rid, u.old.rec.ID
+	keys := w.keysOf(u.t, u.draft.unique)
+	q := c.prep("UPDATE res SET version=?, modified=?, keys=?, doc=? WHERE rid=?")
+	q.int(version).int(millis(u.at)).blob(appendKeys(nil, keys)).blob(u.draft.doc).int(rid)
+	if err := q.exec(); err != nil {
+		return err
+	}
+	for _, k := range u.old.keys {
+		if !hasKey(keys, k.attr, k.value) {
+			if err := c.deleteKey(org, k); err != nil {
+				return err
+			}
+		}
+	}
+	for _, k := range keys {
+		if !hasKey(u.old.keys, k.attr, k.value) {
+			if err := c.insertKey(org, id, rid, k); err != nil {
+				return err
+			}
+		}
+	}
+	if err := c.moveRows(org, id, rid, u.oldRows, u.draft.rows); err != nil {
+		return err
+	}
+	q = c.prep("UPDATE ids SET label=? WHERE org=? AND type=? AND id=? AND label<>?")
+	return q.text(u.draft.label).int(org).int(u.t.code).id(id).text(u.draft.label).exec()
+}

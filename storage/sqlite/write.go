@@ -1,0 +1,252 @@
+package sqlite
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"rollcall/scim"
+	"rollcall/scim/query"
+	"rollcall/storage"
+)
+
+// draft is an edit of a document made ready for the writer in the caller's goroutine: encoding and index rows are
+// most of a write's work and need no lock.
+type draft struct {
+	doc    []byte
+	rows   []row
+	unique []query.UniqueKey
+	label  string
+}
+
+var errUnique = errors.New("sqlite: the edit's unique keys are not those of its document")
+
+func newDraft(t *resourceType, e *storage.Edit, created, modified time.Time) (*draft, error) {
+	d := &draft{unique: e.Unique, label: e.Label}
+	d.doc = scim.AppendJSON(make([]byte, 0, 1024), e.Doc)
+	d.rows = indexRows(make([]row, 0, len(t.attrs)+2), t, e.Doc, created, modified)
+	for _, r := range d.rows {
+		// Filters on such a field ask table uniq alone.
+		if r.attr.uniq && r.value.t != isAbsent && !hasUnique(e.Unique, r.attr.field().Path, r.value.s) {
+			return nil, fmt.Errorf("%w: %s", errUnique, r.attr.field().Path)
+		}
+	}
+	return d, nil
+}
+
+func hasUnique(keys []query.UniqueKey, attr, value string) bool {
+	for _, k := range keys {
+		if k.Attr == attr && k.Value == value {
+			return true
+		}
+	}
+	return false
+}
+
+// keysOf gives the unique keys their codes.
+func (w *writer) keysOf(t *resourceType, unique []query.UniqueKey) []key {
+	keys := make([]key, 0, len(unique))
+	for _, u := range unique {
+		if code := w.uniqueAttr(t, u.Attr); !hasKey(keys, code, u.Value) {
+			keys = append(keys, key{code, u.Value})
+		}
+	}
+	return keys
+}
+
+// Insert implements storage.Writer.
+func (s *Store) Insert(ctx context.Context, k storage.Key, at time.Time, e *storage.Edit) (rec *storage.Record, err error) {
+	defer s.observe("insert", &err)()
+	if err := s.check(ctx); err != nil {
+		return nil, err
+	}
+	ins, err := s.newInsert(k, at, e)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.w.do(ctx, 1, ins.run); err != nil {
+		return nil, err
+	}
+	return ins.record(), nil
+}
+
+// insert is an Insert on its way through the writer.
+type insert struct {
+	t      *resourceType
+	key    storage.Key
+	at     time.Time
+	draft  *draft
+	secret []byte
+	add    []string
+	change storage.Change
+}
+
+func (s *Store) newInsert(k storage.Key, at time.Time, e *storage.Edit) (*insert, error) {
+	t, err := s.typeOf(k)
+	if err != nil {
+		return nil, err
+	}
+	at = scim.Millis(at)
+	d, err := newDraft(t, e, at, at)
+	if err != nil {
+		return nil, err
+	}
+	ins := &insert{t: t, key: k, at: at, draft: d, change: e.Change}
+	secret := make(scim.Attributes, len(e.Secret))
+	for name, v := range e.Secret {
+		if v != nil {
+			secret[name] = v
+		}
+	}
+	ins.secret = encodeSecret(secret)
+	if t.Members != "" {
+		ins.add = e.Members.Add
+	}
+	return ins, nil
+}
+
+func (i *insert) record() *storage.Record {
+	return &storage.Record{Key: i.key, Version: 1, Created: i.at, Modified: i.at, Doc: i.draft.doc}
+}
+
+func (i *insert) run(w *writer) error {
+	org := w.org(i.key.Org)
+	keys := w.keysOf(i.t, i.draft.unique)
+	// Everything that may refuse the record comes first; see writer.
+	typ, err := w.s.typeOfID(w.c, org, i.key.ID)
+	if err != nil {
+		return translate(nil, "look up an id", err)
+	}
+	if typ != 0 {
+		return storage.ErrExists
+	}
+	if err := w.checkKeys(org, i.t, i.draft.unique, 0); err != nil {
+		return err
+	}
+	return w.write(func() error { return i.store(w, org, keys) })
+}
+
+func (i *insert) store(w *writer, org int64, keys []key) error {
+	c := w.c
+	q := c.prep("INSERT INTO res (org, type, id, version, created, modified, keys, secret, doc) VALUES (?, ?, ?, 1, ?, ?, ?, ?, ?)")
+	q.int(org).int(i.t.code).id(i.key.ID).int(millis(i.at)).int(millis(i.at))
+	if err := q.blob(appendKeys(nil, keys)).blob(i.secret).blob(i.draft.doc).exec(); err != nil {
+		return err
+	}
+	rid := c.c.LastInsertRowID()
+	q = c.prep("INSERT INTO ids (org, type, id, rid, label) VALUES (?, ?, ?, ?, ?)")
+	if err := q.int(org).int(i.t.code).id(i.key.ID).int(rid).text(i.draft.label).exec(); err != nil {
+		return err
+	}
+	for _, k := range keys {
+		if err := c.insertKey(org, i.key.ID, rid, k); err != nil {
+			return err
+		}
+	}
+	if err := c.insertRows(org, i.key.ID, rid, i.draft.rows); err != nil {
+		return err
+	}
+	if err := w.adopt(org, i.t, i.key.ID); err != nil {
+		return err
+	}
+	added, err := w.addMembers(org, i.key.ID, i.add)
+	if err != nil {
+		return err
+	}
+	w.count(org, i.t.code, 1)
+	change := i.change
+	change.MembersAdded, change.MembersRemoved = added, nil
+	return w.appendChange(org, i.t, i.key.ID, 1, i.at, &change)
+}
+
+// checkKeys refuses unique keys that another record than rid holds.
+func (w *writer) checkKeys(org int64, t *resourceType, unique []query.UniqueKey, rid int64) error {
+	for _, u := range unique {
+		taken, err := w.c.keyTaken(org, key{w.uniqueAttr(t, u.Attr), u.Value}, rid)
+		if err != nil {
+			return translate(nil, "look up a unique key", err)
+		}
+		if taken {
+			return &storage.UniqueError{Attr: u.Attr}
+		}
+	}
+	return nil
+}
+
+// typeOfID returns the type's code of the record that has the id, 0 if none has. An id is unique over all types.
+func (s *Store) typeOfID(c *conn, org int64, id string) (int64, error) {
+	q := c.prep(s.typeOfIDSQL)
+	q.int(org)
+	s.bindAll(&q)
+	code, _, err := q.id(id).one()
+	return code, err
+}
+
+// Delete implements storage.Writer.
+func (s *Store) Delete(ctx context.Context, k storage.Key, at time.Time, fn storage.DeleteFunc) (err error) {
+	defer s.observe("delete", &err)()
+	if err := s.check(ctx); err != nil {
+		return err
+	}
+	t, err := s.typeOf(k)
+	if err != nil {
+		return err
+	}
+	return s.w.do(ctx, 1, func(w *writer) error { return w.delete(t, k, scim.Millis(at), fn) })
+}
+
+func (w *writer) delete(t *resourceType, k storage.Key, at time.Time, fn storage.DeleteFunc) error {
+	org := w.org(k.Org)
+	r, err := w.c.record(org, t, k)
+	if err != nil {
+		return translate(nil, "read", err)
+	}
+	if r == nil {
+		return storage.ErrNotFound
+	}
+	cur := &current{rec: r.rec, key: k, with: func(f func(*conn) error) error { return f(w.c) }, s: w.s}
+	var change storage.Change
+	if err := w.guard(func() (err error) { change, err = fn(cur); return err }); err != nil {
+		return err
+	}
+	doc, err := scim.DecodeAttributes(r.rec.Doc)
+	if err != nil {
+		return err
+	}
+	rows := indexRows(nil, t, doc, r.rec.Created, r.rec.Modified)
+	return w.write(func() error { return w.deleteRecord(t, r, rows, at, change) })
+}
+
+func (w *writer) deleteRecord(t *resourceType, r *storedRecord, rows []row, at time.Time, change storage.Change) error {
+	c, id := w.c, r.rec.ID
+	if err := w.leaveGroups(r.org, id, at, &change); err != nil {
+		return err
+	}
+	removed, err := w.removeAllMembers(r.org, t, id)
+	if err != nil {
+		return err
+	}
+	for _, k := range r.keys {
+		if err := c.deleteKey(r.org, k); err != nil {
+			return err
+		}
+	}
+	for _, row := range rows {
+		if err := c.deleteRow(r.org, id, row); err != nil {
+			return err
+		}
+	}
+	q := c.prep("DELETE FROM ids WHERE org=? AND type=? AND id=?")
+	if err := q.int(r.org).int(t.code).id(id).exec(); err != nil {
+		return err
+	}
+	q = c.prep("DELETE FROM res WHERE rid=?")
+	if err := q.int(r.rid).exec(); err != nil {
+		return err
+	}
+	w.count(r.org, t.code, -1)
+	change.Op = storage.OpDelete
+	change.MembersAdded, change.MembersRemoved = nil, removed
+	return w.appendChange(r.org, t, id, r.rec.Version, at, &change)
+}

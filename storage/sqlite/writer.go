@@ -1,0 +1,304 @@
+package sqlite
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"rollcall/scim"
+	"rollcall/storage"
+)
+
+// The bounds of one group commit. Writes gather while the commit before them is flushed; these bounds keep a burst
+// from making the first of it wait for the last.
+const (
+	maxBatchWeight = 512
+	maxBatchTime   = 20 * time.Millisecond
+	maxQueueWait   = 10 * time.Second
+)
+
+// writer owns the one connection that writes. Jobs run one after the other in the transaction of their batch and
+// are answered after its COMMIT. A job checks everything that may refuse it before its first write, so most need no
+// savepoint of their own; a step does (see step).
+type writer struct {
+	s      *Store
+	c      *conn
+	queue  chan *job
+	ended  chan struct{}
+	failed atomic.Bool // the last commit failed
+
+	seqs   map[int64]int64 // organization code -> last change
+	counts []count         // what the transaction adds to table counts
+	marks  []*job          // scratch
+	// depth of open savepoints; broken is set when a write failed outside of any, which ends the transaction.
+	depth  int
+	broken error
+}
+
+type count struct{ org, typ, n int64 }
+
+// job is one unit of a batch.
+type job struct {
+	run    func(*writer) error
+	weight int
+	state  atomic.Int32 // jobQueued -> jobTaken, or jobQueued -> jobLeft by the caller whose context ended
+	done   chan struct{}
+	err    error
+}
+
+const (
+	jobQueued = iota
+	jobTaken
+	jobLeft
+)
+
+func newWriter(s *Store, c *conn) *writer {
+	return &writer{
+		s: s, c: c, queue: make(chan *job, s.options.Queue), ended: make(chan struct{}),
+		seqs: make(map[int64]int64),
+	}
+}
+
+// do runs f in the writer and returns after the commit. If ctx ends while the job waits, nothing is written; once it
+// runs, the result is waited for, since it may be committed.
+func (w *writer) do(ctx context.Context, weight int, f func(*writer) error) error {
+	if err := w.s.check(ctx); err != nil {
+		return err
+	}
+	j := &job{run: f, weight: weight, done: make(chan struct{})}
+	select {
+	case w.queue <- j:
+	default:
+		t := time.NewTimer(maxQueueWait)
+		defer t.Stop()
+		select {
+		case w.queue <- j:
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-w.s.closing:
+			return storage.ErrClosed
+		case <-t.C:
+			return fmt.Errorf("sqlite: the queue of writes is full: %w", storage.ErrUnavailable)
+		}
+	}
+	select {
+	case <-j.done:
+		return j.err
+	case <-ctx.Done():
+		if j.state.CompareAndSwap(jobQueued, jobLeft) {
+			return ctx.Err()
+		}
+	case <-w.ended:
+		// The queue was closed for business between the check and the send.
+		if j.state.CompareAndSwap(jobQueued, jobLeft) {
+			return storage.ErrClosed
+		}
+	}
+	<-j.done
+	return j.err
+}
+
+func (w *writer) run() {
+	defer close(w.ended)
+	for {
+		select {
+		case j := <-w.queue:
+			w.batch(j)
+		case <-w.s.closing:
+			for {
+				select {
+				case j := <-w.queue:
+					w.batch(j)
+				default:
+					return
+				}
+			}
+		}
+	}
+}
+
+// batch runs first and what is queued behind it in one transaction.
+func (w *writer) batch(first *job) {
+	start := w.s.now()
+	deadline := time.NewTimer(maxBatchTime)
+	defer deadline.Stop()
+	jobs := w.marks[:0]
+	weight := 0
+	w.broken = translate(nil, "begin", w.c.exec("BEGIN IMMEDIATE"))
+	for j := first; j != nil; {
+		if j.state.CompareAndSwap(jobQueued, jobTaken) {
+			jobs = append(jobs, j)
+			weight += j.weight
+			if w.broken == nil {
+				w.runJob(j)
+			}
+		}
+		j = nil
+		if w.broken == nil && weight < maxBatchWeight {
+			select {
+			case <-deadline.C:
+			default:
+				select {
+				case j = <-w.queue:
+				default:
+				}
+			}
+		}
+	}
+	err := w.finish()
+	for _, j := range jobs {
+		// A job that was refused keeps its reason: the commit changes nothing of it.
+		if err != nil && j.err == nil {
+			j.err = err
+		}
+		close(j.done)
+	}
+	if o := w.s.options.Observer; o != nil {
+		o(Event{Op: "commit", Writes: len(jobs), Took: w.s.now().Sub(start), Err: err})
+	}
+	clear(jobs)
+	w.marks = jobs[:0]
+}
+
+// runJob runs one job. A panic in a callback is the caller's error, not the writer's end.
+func (w *writer) runJob(j *job) {
+	mark := len(w.counts)
+	j.err = w.guard(func() error { return j.run(w) })
+	if j.err != nil {
+		w.counts = w.counts[:mark]
+	}
+	w.lost()
+}
+
+func (w *writer) guard(f func() error) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("sqlite: a callback panicked: %v", p)
+		}
+	}()
+	return f()
+}
+
+// lost notices that SQLite has rolled the whole transaction back, as it does when the disk is full.
+func (w *writer) lost() {
+	if w.broken == nil && w.c.c.AutocommitEnabled() {
+		w.broken = fmt.Errorf("sqlite: the transaction was rolled back: %w", storage.ErrUnavailable)
+	}
+}
+
+// finish commits, or rolls back what cannot be committed.
+func (w *writer) finish() error {
+	err := w.broken
+	if err == nil {
+		err = translate(nil, "count", errors.Join(w.flushCodes(), w.flushCounts()))
+	}
+	if err == nil {
+		err = translate(nil, "commit", w.c.exec("COMMIT"))
+	}
+	if err != nil && !w.c.c.AutocommitEnabled() {
+		err = errors.Join(err, w.c.exec("ROLLBACK"))
+	}
+	w.counts = w.counts[:0]
+	w.depth = 0
+	w.s.orgs.end(err == nil)
+	w.s.attrs.end(err == nil)
+	w.failed.Store(err != nil)
+	return err
+}
+
+// write is how a job writes: an error in the middle of writes, outside of any savepoint, spoils the transaction.
+func (w *writer) write(f func() error) error {
+	err := f()
+	if err == nil {
+		return nil
+	}
+	err = translate(nil, "write", err)
+	if w.depth == 0 && w.broken == nil {
+		w.broken = err
+	}
+	w.lost()
+	return err
+}
+
+// savepoint runs f whole or not at all.
+func (w *writer) savepoint(f func() error) error {
+	if err := w.c.exec("SAVEPOINT step"); err != nil {
+		return w.write(func() error { return err })
+	}
+	w.depth++
+	mark := len(w.counts)
+	err := w.guard(f)
+	w.depth--
+	if w.lost(); w.broken != nil {
+		return errors.Join(err, w.broken)
+	}
+	if err != nil {
+		w.counts = w.counts[:mark]
+		if rerr := w.write(func() error { return w.c.exec("ROLLBACK TO step") }); rerr != nil {
+			return rerr
+		}
+	}
+	if rerr := w.write(func() error { return w.c.exec("RELEASE step") }); rerr != nil {
+		return rerr
+	}
+	return err
+}
+
+// count notes n more records of a type.
+func (w *writer) count(org, typ, n int64) {
+	if last := len(w.counts) - 1; w.depth == 0 && last >= 0 && w.counts[last].org == org && w.counts[last].typ == typ {
+		w.counts[last].n += n
+		return
+	}
+	w.counts = append(w.counts, count{org, typ, n})
+}
+
+func (w *writer) flushCounts() error {
+	sums := make(map[[2]int64]int64, 4)
+	for _, c := range w.counts {
+		sums[[2]int64{c.org, c.typ}] += c.n
+	}
+	for k, n := range sums {
+		if n == 0 {
+			continue
+		}
+		s := w.c.prep("INSERT INTO counts (org, type, n) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET n=n+excluded.n")
+		if err := s.int(k[0]).int(k[1]).int(n).exec(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// flushCodes stores the codes that the transaction handed out. It is done last, as a savepoint that is rolled back
+// takes its rows with it but not the knowledge of the jobs that came after.
+func (w *writer) flushCodes() error {
+	for id, n := range w.s.orgs.fresh {
+		s := w.c.prep("INSERT INTO orgs (code, id) VALUES (?, ?)")
+		if err := s.int(n).text(string(id)).exec(); err != nil {
+			return err
+		}
+	}
+	for k, n := range w.s.attrs.fresh {
+		s := w.c.prep("INSERT INTO attrs (code, type, path, spec) VALUES (?, ?, ?, '')")
+		if err := s.int(n).int(k.typ).text(k.path).exec(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// org returns the organization's code, a new one for an organization that has nothing yet.
+func (w *writer) org(id scim.OrgID) int64 { return w.s.orgs.assign(id) }
+
+// uniqueAttr returns the code of a unique key.
+func (w *writer) uniqueAttr(t *resourceType, path string) int64 {
+	for _, a := range t.attrs {
+		if a.field().Path == path {
+			return a.code
+		}
+	}
+	return w.s.attrs.assign(attrKey{t.code, path})
+}
