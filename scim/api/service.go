@@ -36,7 +36,8 @@ type Authenticator interface {
 
 // Metrics counts what the edge sees. Implementations must be safe for concurrent use.
 type Metrics interface {
-	// Request counts one answered request; resourceType is "" for none, route as registered.
+	// Request counts one answered request; resourceType is "" for none. The operations of a Bulk request are
+	// counted one by one beside it, method "BULK POST" and the like, each with its share of the time.
 	Request(org, resourceType, method string, status int, d time.Duration)
 	// Relaxation counts one use of a compat rule.
 	Relaxation(rule, profile string)

@@ -1,0 +1,82 @@
+package api
+
+import (
+	"errors"
+	"net/http"
+	"strings"
+
+	"rollcall/scim"
+	"rollcall/scim/compat"
+)
+
+const realm = `Bearer realm="scim"`
+
+// authenticate resolves the bearer token (RFC 6750 2.1, RFC 7644 2). ServiceProviderConfig may be read without one,
+// since it says how to authenticate (RFC 7643 5); an endpoint that does not exist needs none to say so. A token
+// that is sent and wrong is refused everywhere.
+func (x *exchange) authenticate() error {
+	header := x.req.Header.Get("Authorization")
+	if header == "" {
+		switch x.route.kind {
+		case serviceProviderConfig, unknown:
+			return nil
+		}
+		x.api.metrics.AuthFailure("missing")
+		x.w.Header().Set("WWW-Authenticate", realm)
+		return &scim.Error{Status: http.StatusUnauthorized, Detail: "a bearer token is required"}
+	}
+	scheme, token, _ := strings.Cut(header, " ")
+	token = strings.TrimSpace(token)
+	if !strings.EqualFold(scheme, "Bearer") || token == "" {
+		return x.refuse("unknown")
+	}
+	client, err := x.api.auth.Authenticate(x.ctx, token)
+	if err != nil {
+		var failure *scim.AuthFailure
+		switch {
+		case errors.As(err, &failure):
+			return x.refuse(failure.Reason)
+		case errors.Is(err, scim.ErrUnauthenticated):
+			return x.refuse("unknown")
+		}
+		return err
+	}
+	x.client = client
+	x.caller = scim.Caller{
+		Org: client.Org, Actor: client.Actor, RequestID: x.id, Compat: compat.NewSession(client.Profile),
+	}
+	return nil
+}
+
+// refuse answers a credential that is not good; the client does not learn why.
+func (x *exchange) refuse(reason string) error {
+	x.api.metrics.AuthFailure(reason)
+	x.w.Header().Set("WWW-Authenticate", realm+`, error="invalid_token"`)
+	return &scim.Error{Status: http.StatusUnauthorized, Detail: "the token is not valid"}
+}
+
+// authorize demands that the token may read, or write, resources of t.
+func (x *exchange) authorize(t *endpointType, write bool) error {
+	if scim.Allows(x.client.Scopes, t.Endpoint, write) {
+		return nil
+	}
+	return x.lacks(scim.TypeScope(t.Endpoint, write))
+}
+
+// lacks is the 403 that names the missing scope (RFC 6750 3.1).
+func (x *exchange) lacks(scope string) error {
+	x.api.metrics.AuthFailure("scope")
+	x.w.Header().Set("WWW-Authenticate", realm+`, error="insufficient_scope", scope="`+scope+`"`)
+	return scim.Forbidden("the token lacks the scope %s", scope)
+}
+
+// readable are the types that the token may read.
+func (x *exchange) readable() []*endpointType {
+	var list []*endpointType
+	for _, t := range x.api.types {
+		if scim.Allows(x.client.Scopes, t.Endpoint, false) {
+			list = append(list, t)
+		}
+	}
+	return list
+}

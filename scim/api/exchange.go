@@ -1,0 +1,216 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"rollcall/scim"
+	"rollcall/scim/compat"
+)
+
+// exchange is one request and its answer.
+type exchange struct {
+	api   *api
+	w     http.ResponseWriter
+	req   *http.Request
+	ctx   context.Context //nolint:containedctx // lives as long as the request that it belongs to
+	start time.Time
+
+	id      string // request id
+	route   route
+	client  *scim.Client // nil without a token, which only public routes allow
+	caller  scim.Caller
+	baseURL string // see base
+
+	status int
+	bytes  int
+	cause  error // what a 5xx hides from the client
+}
+
+// statusClientGone is how an answer that nobody waited for is counted.
+const statusClientGone = 499
+
+// identify takes the client's request id, if it can be logged and echoed as it is, or makes one.
+func (x *exchange) identify() {
+	x.id = x.req.Header.Get("X-Request-Id")
+	if !validRequestID(x.id) {
+		x.id = x.api.newID()
+	}
+	x.w.Header()["X-Request-Id"] = []string{x.id}
+}
+
+func validRequestID(id string) bool {
+	if id == "" || len(id) > 128 {
+		return false
+	}
+	for i := range len(id) {
+		c := id[i]
+		alnum := '0' <= c && c <= '9' || 'a' <= c|0x20 && c|0x20 <= 'z'
+		if !alnum && c != '-' && c != '_' && c != '.' && c != ':' {
+			return false
+		}
+	}
+	return true
+}
+
+func (x *exchange) handle() error {
+	x.route = x.api.match(x.req.URL)
+	m := x.api.handlers[x.route.kind]
+	if x.req.Method == http.MethodOptions && m.allow != "" {
+		x.w.Header().Set("Allow", m.allow)
+		x.empty(http.StatusNoContent)
+		return nil
+	}
+	if err := x.authenticate(); err != nil {
+		return err
+	}
+	if x.route.folded && !x.caller.Compat.Allow(compat.LowerCaseEndpoint) {
+		x.route = route{}
+	}
+	switch x.route.kind {
+	case unknown:
+		return &scim.Error{Status: http.StatusNotFound, Detail: "no such endpoint"}
+	case me:
+		// A token stands for a provisioning client, not for a person (RFC 7644 3.11).
+		return &scim.Error{Status: http.StatusNotImplemented, Detail: "/Me is not supported: a token belongs to no user"}
+	}
+	h := m.byName[x.req.Method]
+	if h == nil {
+		x.w.Header().Set("Allow", m.allow)
+		return &scim.Error{Status: http.StatusMethodNotAllowed, Detail: "the endpoint allows only " + m.allow}
+	}
+	if x.req.Method != http.MethodDelete && !acceptable(x.req.Header["Accept"]) {
+		return &scim.Error{Status: http.StatusNotAcceptable, Detail: "answers are " + scim.MediaType}
+	}
+	return h(x)
+}
+
+// base is the SCIM root as the client sees it, for Location and $ref.
+func (x *exchange) base() string {
+	if x.baseURL != "" {
+		return x.baseURL
+	}
+	if x.api.baseURL != "" {
+		x.baseURL = x.api.baseURL
+		return x.baseURL
+	}
+	scheme, host := "http", x.req.Host
+	if x.req.TLS != nil {
+		scheme = "https"
+	}
+	if x.throughProxy() {
+		if p := first(x.req.Header.Get("X-Forwarded-Proto")); p == "http" || p == "https" {
+			scheme = p
+		}
+		if h := first(x.req.Header.Get("X-Forwarded-Host")); h != "" {
+			host = h
+		}
+	}
+	x.baseURL = scheme + "://" + safeHost(host) + x.api.basePath
+	return x.baseURL
+}
+
+// first is the first element of a list header: what the outermost proxy saw.
+func first(header string) string {
+	h, _, _ := strings.Cut(header, ",")
+	return strings.TrimSpace(h)
+}
+
+// safeHost keeps what a host may consist of: the base goes into answers as it is.
+func safeHost(host string) string {
+	for i := range len(host) {
+		c := host[i]
+		alnum := '0' <= c && c <= '9' || 'a' <= c|0x20 && c|0x20 <= 'z'
+		if !alnum && !strings.ContainsRune(".-_:[]", rune(c)) {
+			return "localhost"
+		}
+	}
+	return host
+}
+
+func (x *exchange) throughProxy() bool {
+	if len(x.api.proxies) == 0 {
+		return false
+	}
+	peer, err := netip.ParseAddrPort(x.req.RemoteAddr)
+	if err != nil {
+		return false
+	}
+	for _, p := range x.api.proxies {
+		if p.Contains(peer.Addr().Unmap()) {
+			return true
+		}
+	}
+	return false
+}
+
+// finish ends every request, also one that panicked: the process lives, the client gets a 500 with the request id,
+// the log one line. No query string, filter, value or token is ever part of it.
+func (x *exchange) finish() {
+	if v := recover(); v != nil {
+		if err, ok := v.(error); ok && errors.Is(err, http.ErrAbortHandler) {
+			panic(v) // net/http's own way to drop a connection
+		}
+		x.api.metrics.Panic()
+		x.api.log.LogAttrs(x.ctx, slog.LevelError, "panic", slog.String("request", x.id),
+			slog.String("route", x.route.text), slog.String("panic", fmt.Sprintf("%T", v)),
+			slog.String("stack", string(debug.Stack())))
+		if x.status == 0 {
+			x.fail(errPanic)
+		}
+	}
+	d := x.api.now().Sub(x.start)
+	org, typ := "", ""
+	if x.client != nil {
+		org = x.client.OrgSlug
+	}
+	if x.route.typ != nil {
+		typ = string(x.route.typ.Name)
+	}
+	x.api.metrics.Request(org, typ, methodLabel(x.req.Method), x.status, d)
+	for _, r := range x.caller.Compat.Used() {
+		x.api.metrics.Relaxation(r.String(), x.client.Profile.Name)
+	}
+	x.access(org, d)
+}
+
+var errPanic = errors.New("panic")
+
+// methodLabel bounds the methods that metrics know.
+func methodLabel(m string) string {
+	switch m {
+	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete,
+		http.MethodOptions:
+		return m
+	}
+	return "other"
+}
+
+// access writes the request's log line.
+func (x *exchange) access(org string, d time.Duration) {
+	level := slog.LevelInfo
+	if x.status >= http.StatusInternalServerError && x.status != http.StatusNotImplemented {
+		level = slog.LevelError
+	}
+	if !x.api.log.Enabled(x.ctx, level) {
+		return
+	}
+	attrs := make([]slog.Attr, 0, 10)
+	attrs = append(attrs, slog.String("request", x.id), slog.String("method", methodLabel(x.req.Method)),
+		slog.String("route", x.route.text), slog.Int("status", x.status), slog.Duration("duration", d),
+		slog.Int("bytes", x.bytes))
+	if x.client != nil {
+		attrs = append(attrs, slog.String("org", org), slog.String("token", x.client.Actor.ID))
+	}
+	if x.cause != nil {
+		attrs = append(attrs, slog.String("error", x.cause.Error()))
+	}
+	x.api.log.LogAttrs(x.ctx, level, "request", attrs...)
+}
