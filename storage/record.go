@@ -50,9 +50,11 @@ type Edit struct {
 	Doc scim.Attributes
 	// Secret replaces the stored secrets, one by one, by attribute name; a nil value removes one; names that are
 	// absent keep theirs.
-	Secret  scim.Attributes
-	Unique  []query.UniqueKey // complete set of the record; ignored if Doc is nil
-	Label   string            // display text of the resource for member and group references; ignored if Doc is nil
+	Secret scim.Attributes
+	// Unique is the complete set of the record's unique keys, among them that of each Index.Unique field that Doc has
+	// a value for; ignored if Doc is nil.
+	Unique  []query.UniqueKey
+	Label   string // display text of the resource for member and group references; ignored if Doc is nil
 	Members MemberDelta
 	Change  Change // Actor, Request, Op and Values are the caller's; the store fills in the rest
 }

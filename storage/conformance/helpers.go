@@ -2,6 +2,7 @@ package conformance
 
 import (
 	"errors"
+	"reflect"
 	"slices"
 	"time"
 
@@ -23,6 +24,17 @@ func user(name string) *storage.Edit {
 	}
 }
 
+// uniqueKeys returns the keys of the type's unique attributes that the document has a value for.
+func uniqueKeys(t scim.TypeName, doc scim.Attributes) []query.UniqueKey {
+	var keys []query.UniqueKey
+	for _, a := range fieldsOf(t) {
+		if v, ok := query.SortValue(a.Field, doc); a.unique && ok {
+			keys = append(keys, query.UniqueKey{Attr: a.Path, Value: v.Str})
+		}
+	}
+	return keys
+}
+
 // group is the edit of a group with members.
 func group(name string, members ...string) *storage.Edit {
 	return &storage.Edit{
@@ -37,7 +49,7 @@ func group(name string, members ...string) *storage.Edit {
 func thing(doc scim.Attributes) *storage.Edit {
 	d := scim.CloneAttributes(doc)
 	d["schemas"] = []any{"urn:example:Thing"}
-	return &storage.Edit{Doc: d, Change: change(storage.OpCreate)}
+	return &storage.Edit{Doc: d, Unique: uniqueKeys(typeThing, d), Change: change(storage.OpCreate)}
 }
 
 // members is the edit that changes members only.
@@ -84,11 +96,8 @@ func mapDoc(f func(scim.Attributes)) storage.UpdateFunc {
 			return nil, err
 		}
 		f(doc)
-		edit := &storage.Edit{Doc: doc, Change: change(storage.OpReplace)}
-		if name, ok := doc["userName"].(string); ok {
-			edit.Unique = []query.UniqueKey{{Attr: "userName", Value: query.Fold(name)}}
-			edit.Label = name
-		}
+		edit := &storage.Edit{Doc: doc, Unique: uniqueKeys(cur.Record().Type, doc), Change: change(storage.OpReplace)}
+		edit.Label, _ = doc["userName"].(string)
 		return edit, nil
 	}
 }
@@ -170,6 +179,9 @@ func (e *env) wantUnique(what string, err error, attr string) {
 // diff reports a difference; nil and empty are none.
 func (e *env) diff(what string, want, got any) {
 	e.Helper()
+	if want == nil {
+		want = reflect.Zero(reflect.TypeOf(got)).Interface()
+	}
 	if d := cmp.Diff(want, got, cmpopts.EquateEmpty()); d != "" {
 		e.Errorf("%s (-want +got):\n%s", what, d)
 	}

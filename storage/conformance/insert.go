@@ -156,13 +156,10 @@ func testInsertUnique(e *env) {
 		e.diff("groups of a member", []storage.Membership{{ID: staff.ID, Display: "g", Direct: true}}, e.get(ada.Key).Groups)
 	})
 	// A key is one of its attribute, its type and its organization.
-	same := func(attr string) *storage.Edit {
-		edit := thing(scim.Attributes{"serial": "Ada"})
-		edit.Unique = []query.UniqueKey{{Attr: attr, Value: "ada"}}
-		return edit
-	}
-	e.insert(typeThing, same("userName"))
-	e.insert(typeThing, same("serial"))
+	named := thing(scim.Attributes{})
+	named.Unique = []query.UniqueKey{{Attr: "userName", Value: "ada"}}
+	e.insert(typeThing, named)
+	e.insert(typeThing, thing(scim.Attributes{"serial": "ada"}))
 	if _, err := e.store.Insert(e.ctx(), storage.Key{Org: other, Type: typeUser, ID: ada.ID}, e.clock.Tick(), user("Ada")); err != nil {
 		e.Errorf("Insert of the same id and key in another organization: %v", err)
 	}

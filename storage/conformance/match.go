@@ -27,11 +27,12 @@ type world struct {
 	gen  *gen
 	keys []storage.Key
 	docs map[string]scim.Attributes // by id, complete with id, meta and relations
+	used map[query.UniqueKey]bool
 }
 
 // newWorld fills the store: users, things and groups that hold any of them, pending ids, each other and themselves.
 func newWorld(e *env, users, groups, things int) *world {
-	w := &world{env: e, gen: newGen(e.seed()), docs: map[string]scim.Attributes{}}
+	w := &world{env: e, gen: newGen(e.seed()), docs: map[string]scim.Attributes{}, used: map[query.UniqueKey]bool{}}
 	for _, n := range []struct {
 		t     scim.TypeName
 		count int
@@ -48,7 +49,7 @@ func newWorld(e *env, users, groups, things int) *world {
 	labels := map[string]string{}
 	listed := map[string][]string{}
 	for _, k := range w.keys {
-		edit := &storage.Edit{Doc: w.gen.document(k.Type), Label: w.gen.text(), Change: change(storage.OpCreate)}
+		edit := w.edit(k.Type, w.gen.text())
 		if w.gen.chance(10) {
 			edit.Label = ""
 		}
@@ -62,13 +63,26 @@ func newWorld(e *env, users, groups, things int) *world {
 		rec := e.insertAt(k, edit)
 		doc := edit.Doc
 		for w.gen.chance(30) {
-			doc = w.gen.document(k.Type)
-			rec, _ = e.update(k, always(&storage.Edit{Doc: doc, Label: edit.Label, Change: change(storage.OpReplace)}))
+			next := w.edit(k.Type, edit.Label)
+			doc = next.Doc
+			rec, _ = e.update(k, always(next))
 		}
 		w.docs[k.ID] = complete(rec, doc)
 	}
 	w.relate(labels, listed)
 	return w
+}
+
+// edit returns a random document as an edit; a unique value that was used already is left out of it.
+func (w *world) edit(t scim.TypeName, label string) *storage.Edit {
+	doc := w.gen.document(t)
+	for _, k := range uniqueKeys(t, doc) {
+		if w.used[k] {
+			delete(doc, k.Attr)
+		}
+		w.used[k] = true
+	}
+	return &storage.Edit{Doc: doc, Unique: uniqueKeys(t, doc), Label: label, Change: change(storage.OpCreate)}
 }
 
 // complete puts id and meta into a document, as storage.Resources.Query says.

@@ -230,19 +230,20 @@ func (w *world) walkBackward(name string, q query.Query, all []query.Position) b
 	return w.samePage(name+", before the first", nil, w.query(q))
 }
 
-// fromAnywhere asks from positions that no resource has.
+// fromAnywhere asks from positions that, mostly, no resource has.
 func (w *world) fromAnywhere(name string, q query.Query, all []query.Position) {
-	q.Total = true
+	q.Total, q.Limit = true, 1000
 	for range 6 {
 		p := pick(w.gen, all)
-		p.ID = pick(w.gen, []string{p.ID[:35], p.ID + "0", "00000000-0000-7000-8000-000000000000", "ffffffff-ffff-7fff-8fff-ffffffffffff"})
-		at := 0
-		for at < len(all) && comparePositions(all[at], p, q.Desc) < 0 {
-			at++
+		p.ID = pick(w.gen, []string{p.ID[:35] + "0", p.ID[:35] + "f", "00000000-0000-7000-8000-000000000000", "ffffffff-ffff-7fff-8fff-ffffffffffff"})
+		at, found := slices.BinarySearchFunc(all, p, func(a, b query.Position) int { return comparePositions(a, b, q.Desc) })
+		after := all[at:]
+		if found {
+			after = after[1:]
 		}
 		q.Before, q.After = nil, &p
 		page := w.query(q)
-		w.samePage(fmt.Sprintf("%s, after %s", name, showPosition(p)), all[at:], page)
+		w.samePage(fmt.Sprintf("%s, after %s", name, showPosition(p)), after, page)
 		if page.Total != len(all) {
 			w.Errorf("%s: total %d after a position, want %d: it counts before paging", name, page.Total, len(all))
 		}
