@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"rollcall/scim"
 	"rollcall/scim/query"
@@ -17,8 +18,9 @@ type attr struct {
 	index query.Index
 	// uniq: the values lie in table uniq only. That works where a record has at most one value and the unique key
 	// is what a filter compares; for other unique fields idx has the values as well.
-	uniq bool
-	meta int // metaCreated, metaModified: the value is not from the document
+	uniq   bool
+	strays atomic.Bool // some record has a value that is in idx nevertheless, see row
+	meta   int         // metaCreated, metaModified: the value is not from the document
 }
 
 const (
@@ -46,6 +48,16 @@ type resourceType struct {
 func (t *resourceType) attr(f *query.Field) *attr {
 	for _, a := range t.attrs {
 		if g := a.field(); g.Kind == f.Kind && g.CaseExact == f.CaseExact && slices.Equal(g.Steps, f.Steps) {
+			return a
+		}
+	}
+	return nil
+}
+
+// uniqAttr returns the attribute at path if its values lie in uniq.
+func (t *resourceType) uniqAttr(path string) *attr {
+	for _, a := range t.attrs {
+		if a.uniq && a.field().Path == path {
 			return a
 		}
 	}

@@ -323,11 +323,18 @@ func (k *compiler) compare(f *query.Field, op query.Op, v query.Value) cond {
 
 // table is where the values of an index lie.
 func (a *attr) table() string {
-	if a.uniq {
-		return "uniq"
+	switch {
+	case !a.uniq:
+		return "idx"
+	case a.strays.Load():
+		return "(SELECT attr, org, value, id, rid, 1 AS first FROM uniq UNION ALL SELECT attr, org, value, id, rid, first FROM idx)"
 	}
-	return "idx"
+	return "uniq"
 }
+
+// inUniq: all values lie in uniq. A record's values may move in or out of it while a query is compiled; asking both
+// tables is right in either case, and this is asked once for each compiled condition.
+func (a *attr) inUniq() bool { return a.uniq && !a.strays.Load() }
 
 // eq is a seek for the candidate's id at the value.
 func (k *compiler) eq(a *attr, v value) cond {
@@ -347,8 +354,10 @@ func (k *compiler) eqDriver(a *attr, v value) *driver {
 	switch {
 	case v.t == isAbsent || a.field().Kind == query.Boolean:
 		d.rank = rankFlag
-	case a.uniq:
+	case a.inUniq():
 		d.rank, d.from = rankUnique, "uniq c"
+	case a.uniq:
+		d.from, d.byID = a.table()+" c", false
 	}
 	return d
 }
@@ -365,7 +374,7 @@ func (k *compiler) rows(a *attr, rank int, test string, args ...value) cond {
 		exact: true,
 		drive: &driver{
 			rank: rank, from: a.table() + " c", where: where("c"), args: args, idCol: "c.id",
-			repeat: a.field().Multi && !a.uniq,
+			repeat: a.field().Multi,
 		},
 	}
 }

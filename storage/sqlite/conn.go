@@ -223,6 +223,8 @@ func (s *stmt) colBytes(i int) []byte {
 	return b
 }
 
+func (s *stmt) isBlob(i int) bool { return s.s.ColumnType(i) == sqlite.TypeBlob }
+
 func (s *stmt) colID(i int) string {
 	if s.s.ColumnType(i) != sqlite.TypeBlob {
 		return s.s.ColumnText(i)

@@ -3,6 +3,7 @@ package sqlite
 import (
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"slices"
 	"time"
 
@@ -15,6 +16,32 @@ type row struct {
 	attr  *attr
 	value value
 	first int64
+	// stray: the value of a unique field that is not among the record's unique keys. The resource types make keys
+	// of all of them; for a store that is used otherwise such values go to idx, and filters ask both tables.
+	stray bool
+}
+
+// inUniq: the row's value lies in table uniq, as a unique key.
+func (r *row) inUniq() bool { return r.attr.uniq && r.value.t != isAbsent && !r.stray }
+
+// markStrays compares rows with the record's unique keys.
+func markStrays(rows []row, isKey func(a *attr, value string) bool) {
+	for i := range rows {
+		if r := &rows[i]; r.attr.uniq && r.value.t != isAbsent {
+			r.stray = !isKey(r.attr, r.value.s)
+		}
+	}
+}
+
+// storedRows are the index rows of a record as it is stored.
+func storedRows(t *resourceType, r *storedRecord) ([]row, error) {
+	doc, err := scim.DecodeAttributes(r.rec.Doc)
+	if err != nil {
+		return nil, fmt.Errorf("sqlite: decode a stored document: %w", err)
+	}
+	rows := indexRows(make([]row, 0, len(t.attrs)+2), t, doc, r.rec.Created, r.rec.Modified)
+	markStrays(rows, func(a *attr, v string) bool { return hasKey(r.keys, a.code, v) })
+	return rows, nil
 }
 
 // How a row of idx takes part in sorting (column first).
@@ -29,10 +56,10 @@ func indexRows(dst []row, t *resourceType, doc scim.Attributes, created, modifie
 	for _, a := range t.attrs {
 		switch a.meta {
 		case metaCreated:
-			dst = append(dst, row{a, text(query.InstantKey(created)), isFirst})
+			dst = append(dst, row{attr: a, value: text(query.InstantKey(created)), first: isFirst})
 			continue
 		case metaModified:
-			dst = append(dst, row{a, text(query.InstantKey(modified)), isFirst})
+			dst = append(dst, row{attr: a, value: text(query.InstantKey(modified)), first: isFirst})
 			continue
 		}
 		dst = attrRows(dst, a, doc)
@@ -46,7 +73,7 @@ func attrRows(dst []row, a *attr, doc scim.Attributes) []row {
 	first := value{}
 	if sorted {
 		first = indexed(sortBy)
-		dst = append(dst, row{a, first, isFirst})
+		dst = append(dst, row{attr: a, value: first, first: isFirst})
 		if !f.Multi {
 			return dst
 		}
@@ -71,10 +98,10 @@ func attrRows(dst []row, a *attr, doc scim.Attributes) []row {
 				return
 			}
 		}
-		dst = append(dst, row{a, w, notFirst})
+		dst = append(dst, row{attr: a, value: w, first: notFirst})
 	})
 	if !sorted {
-		absent := row{a, value{}, isFirst}
+		absent := row{attr: a, value: value{}, first: isFirst}
 		if there {
 			absent.first = isFirstThere
 		}

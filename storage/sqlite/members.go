@@ -222,9 +222,9 @@ func metaRows(t *resourceType, created, modified time.Time) []row {
 	for _, a := range t.attrs {
 		switch a.meta {
 		case metaCreated:
-			rows = append(rows, row{a, text(query.InstantKey(created)), isFirst})
+			rows = append(rows, row{attr: a, value: text(query.InstantKey(created)), first: isFirst})
 		case metaModified:
-			rows = append(rows, row{a, text(query.InstantKey(modified)), isFirst})
+			rows = append(rows, row{attr: a, value: text(query.InstantKey(modified)), first: isFirst})
 		}
 	}
 	return rows
@@ -308,7 +308,7 @@ func (c *current) Members() ([]storage.Member, error) {
 	err := c.with(func(k *conn) error {
 		budget := storage.MaxLoadedMembers
 		var err error
-		list, err = c.s.loadMembers(k, org, c.key.ID, &budget)
+		list, err = c.s.loadMembers(k, org, c.key.ID, 0, &budget)
 		return err
 	})
 	return list, translate(nil, "read members", err)

@@ -119,8 +119,8 @@ func idScan(d *driver, own bool, pos *query.Position, back bool) scan {
 // sortScans reads an index in the query's order. In idx, absent ones come after all values by their mark; values in
 // uniq have their absent ones in idx, so that is two scans.
 func (k *compiler) sortScans(a *attr, pos *query.Position, desc, back bool) []scan {
-	if !a.uniq {
-		return []scan{k.valueScan("idx c", "c.attr=? AND c.org=? AND c.first>0", a, pos, desc, back)}
+	if !a.inUniq() {
+		return []scan{k.valueScan(a.table()+" c", "c.attr=? AND c.org=? AND c.first>0", a, pos, desc, back)}
 	}
 	absent := &driver{
 		from: "idx c", where: "c.attr=? AND c.org=? AND c.value=x''", idCol: "c.id",

@@ -69,7 +69,7 @@ func (s *Store) get(c *conn, org int64, t *resourceType, k storage.Key, load que
 // loadRelations brings what load asks for and the type has.
 func (s *Store) loadRelations(c *conn, org int64, t *resourceType, rec *storage.Record, load query.Load, budget *int) (err error) {
 	if load.Members && t.Members != "" {
-		if rec.Members, err = s.loadMembers(c, org, rec.ID, budget); err != nil {
+		if rec.Members, err = s.loadMembers(c, org, rec.ID, load.MemberLimit, budget); err != nil {
 			return err
 		}
 	}
@@ -79,39 +79,71 @@ func (s *Store) loadRelations(c *conn, org int64, t *resourceType, rec *storage.
 	return err
 }
 
-// loadMembers returns the members of a group, ordered by type and id; those pending come first, as their type is
-// empty. budget is how many more may be loaded.
-func (s *Store) loadMembers(c *conn, org int64, grp string, budget *int) ([]storage.Member, error) {
-	q := c.prep(`SELECT m.mtype, m.member, i.label FROM members m
-		LEFT JOIN ids i ON i.org=m.org AND i.type=m.mtype AND i.id=m.member
-		WHERE m.org=? AND m.grp=? ORDER BY m.mtype, m.member`)
-	q.int(org).id(grp)
+// loadMembers returns the members of a group, ordered by type and id, at most limit if that is not 0; those pending
+// come first, as their type is empty. budget is how many more may be loaded.
+func (s *Store) loadMembers(c *conn, org int64, grp string, limit int, budget *int) ([]storage.Member, error) {
+	most := *budget
+	if limit > 0 {
+		most = min(most, limit)
+	}
 	var list []storage.Member
-	for {
-		more, err := q.step()
-		if err != nil {
+	var err error
+	for i := -1; i < len(s.sorted) && (limit == 0 || len(list) < limit); i++ {
+		code := int64(0)
+		if i >= 0 {
+			code = s.sorted[i].code
+		}
+		// One more than may be, to notice that there are too many.
+		if list, err = s.membersOfType(c, org, grp, code, most+1-len(list), list); err != nil {
 			return nil, err
 		}
-		if !more {
-			break
+		if limit > 0 && len(list) > limit {
+			list = list[:limit]
 		}
-		if *budget--; *budget < 0 {
-			return nil, firstError(q.done(), storage.ErrTooExpensive)
-		}
-		list = append(list, storage.Member{
-			Type: s.typeName(q.colInt(0)), ID: q.colID(1), Display: q.colText(2),
-		})
 	}
-	// Codes are given in the order in which types came to the database, and blobs sort after texts: most lists are
-	// in order already, which the comparison finds out.
-	order := func(a, b storage.Member) int {
-		return cmp.Or(cmp.Compare(a.Type, b.Type), cmp.Compare(a.ID, b.ID))
-	}
-	if !slices.IsSortedFunc(list, order) {
-		slices.SortFunc(list, order)
+	if *budget -= len(list); *budget < 0 {
+		return nil, storage.ErrTooExpensive
 	}
 	return list, nil
 }
+
+// membersOfType appends up to n members of one type, in the order of their ids. Texts, which only pending members
+// have, come before blobs in SQLite and between them in ours.
+func (s *Store) membersOfType(c *conn, org int64, grp string, code int64, n int, list []storage.Member) ([]storage.Member, error) {
+	start := len(list)
+	texts := false
+	for _, q := range [...]stmt{
+		c.prep(selectMembers + " ORDER BY m.member LIMIT ?"),
+		c.prep(selectMembers + " AND m.member>=x'' ORDER BY m.member LIMIT ?"),
+	} {
+		q.int(org).id(grp).int(code).int(int64(n))
+		for {
+			more, err := q.step()
+			if err != nil {
+				return nil, err
+			}
+			if !more {
+				break
+			}
+			m := storage.Member{Type: s.typeName(code), ID: q.colID(0), Display: q.colText(1)}
+			texts = texts || !q.isBlob(0)
+			list = append(list, m)
+		}
+		if !texts || len(list)-start < n {
+			break
+		}
+	}
+	if texts {
+		mine := list[start:]
+		slices.SortFunc(mine, func(a, b storage.Member) int { return cmp.Compare(a.ID, b.ID) })
+		mine = slices.Compact(mine)
+		list = list[:start+min(n, len(mine))]
+	}
+	return list, nil
+}
+
+const selectMembers = `SELECT m.member, i.label FROM members m
+	LEFT JOIN ids i ON i.org=m.org AND i.type=m.mtype AND i.id=m.member WHERE m.org=? AND m.grp=? AND m.mtype=?`
 
 // loadGroups returns the groups that hold the id, directly and through other groups, direct ones first.
 func (s *Store) loadGroups(c *conn, org int64, id string) ([]storage.Membership, error) {

@@ -84,7 +84,7 @@ func (c *conn) insertRows(org int64, id string, rid int64, rows []row) error {
 	var buf [16]row
 	todo := buf[:0]
 	for _, r := range rows {
-		if !r.attr.uniq || r.value.t == isAbsent {
+		if !r.inUniq() {
 			todo = append(todo, r)
 		}
 	}
@@ -127,7 +127,7 @@ const (
 )
 
 func (c *conn) deleteRow(org int64, id string, r row) error {
-	if r.attr.uniq && r.value.t != isAbsent {
+	if r.inUniq() {
 		return nil
 	}
 	q := c.prep("DELETE FROM idx WHERE attr=? AND org=? AND value=? AND id=?")

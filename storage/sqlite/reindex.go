@@ -26,11 +26,15 @@ func (s *Store) loadCatalog(c *conn) error {
 		q := c.prep("SELECT code, id FROM orgs")
 		for {
 			more, err := q.step()
-			if err != nil || !more {
+			if err != nil {
 				return err
+			}
+			if !more {
+				break
 			}
 			s.orgs.add(scim.OrgID(q.colText(1)), q.colInt(0))
 		}
+		return s.findStrays(c)
 	})
 	return translate(nil, "load the catalog", err)
 }
@@ -47,6 +51,28 @@ func (s *Store) loadTypes(c *conn) error {
 	s.byCode = make(map[int64]*resourceType)
 	for _, t := range s.sorted {
 		s.byCode[t.code] = t
+	}
+	return nil
+}
+
+// findStrays looks whether unique fields have values outside of uniq.
+func (s *Store) findStrays(c *conn) error {
+	for _, t := range s.sorted {
+		for _, a := range t.attrs {
+			if !a.uniq {
+				continue
+			}
+			for _, org := range s.orgs.known {
+				q := c.prep("SELECT 1 FROM idx WHERE attr=? AND org=? AND value<x'' LIMIT 1")
+				_, found, err := q.int(a.code).int(org).one()
+				if err != nil {
+					return err
+				}
+				if found {
+					a.strays.Store(true)
+				}
+			}
+		}
 	}
 	return nil
 }
@@ -135,15 +161,14 @@ func (c *conn) rebuild(t *resourceType, attrs []*attr) error {
 			return err
 		}
 		last = r.rid
-		doc, err := scim.DecodeAttributes(r.rec.Doc)
+		rows, err := storedRows(&part, r)
 		if err != nil {
-			return fmt.Errorf("decode a stored document: %w", err)
-		}
-		rows := indexRows(nil, &part, doc, r.rec.Created, r.rec.Modified)
-		if err := c.insertRows(r.org, r.rec.ID, r.rid, rows); err != nil {
 			return err
 		}
 		if err := c.promote(r, rows); err != nil {
+			return err
+		}
+		if err := c.insertRows(r.org, r.rec.ID, r.rid, rows); err != nil {
 			return err
 		}
 	}
@@ -152,10 +177,12 @@ func (c *conn) rebuild(t *resourceType, attrs []*attr) error {
 // promote makes the values of fields that are unique from now on the record's unique keys, where they are not yet.
 func (c *conn) promote(r *storedRecord, rows []row) error {
 	keys := r.keys
-	for _, w := range rows {
-		if !w.attr.uniq || w.value.t == isAbsent || hasKey(keys, w.attr.code, w.value.s) {
+	for i := range rows {
+		w := &rows[i]
+		if !w.stray {
 			continue
 		}
+		w.stray = false
 		k := key{w.attr.code, w.value.s}
 		taken, err := c.keyTaken(r.org, k, r.rid)
 		if err != nil {

@@ -143,12 +143,10 @@ func (s *Store) newUpdate(t *resourceType, k storage.Key, r *storedRecord, at ti
 			return nil, err
 		}
 		if !bytes.Equal(d.doc, r.rec.Doc) {
-			before, err := scim.DecodeAttributes(r.rec.Doc)
-			if err != nil {
+			u.draft = d
+			if u.oldRows, err = storedRows(t, r); err != nil {
 				return nil, err
 			}
-			u.draft = d
-			u.oldRows = indexRows(make([]row, 0, len(d.rows)+2), t, before, r.rec.Created, r.rec.Modified)
 		}
 	}
 	if len(e.Secret) > 0 {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"rollcall/scim"
@@ -20,16 +21,22 @@ type draft struct {
 	label  string
 }
 
-var errUnique = errors.New("sqlite: the edit's unique keys are not those of its document")
+var errUnique = errors.New("sqlite: the edit's unique keys are not in its document")
 
 func newDraft(t *resourceType, e *storage.Edit, created, modified time.Time) (*draft, error) {
 	d := &draft{unique: e.Unique, label: e.Label}
 	d.doc = scim.AppendJSON(make([]byte, 0, 1024), e.Doc)
 	d.rows = indexRows(make([]row, 0, len(t.attrs)+2), t, e.Doc, created, modified)
+	markStrays(d.rows, func(a *attr, v string) bool { return hasUnique(e.Unique, a.field().Path, v) })
 	for _, r := range d.rows {
-		// Filters on such a field ask table uniq alone.
-		if r.attr.uniq && r.value.t != isAbsent && !hasUnique(e.Unique, r.attr.field().Path, r.value.s) {
-			return nil, fmt.Errorf("%w: %s", errUnique, r.attr.field().Path)
+		if r.stray {
+			r.attr.strays.Store(true) // before it is there: asking both tables is right at any time
+		}
+	}
+	for _, u := range e.Unique {
+		// A filter takes every key of such a field for a value of the document.
+		if a := t.uniqAttr(u.Attr); a != nil && !slices.ContainsFunc(d.rows, func(r row) bool { return r.attr == a && r.value == text(u.Value) }) {
+			return nil, fmt.Errorf("%w: %s", errUnique, u.Attr)
 		}
 	}
 	return d, nil
@@ -210,11 +217,10 @@ func (w *writer) delete(t *resourceType, k storage.Key, at time.Time, fn storage
 	if err := w.guard(func() (err error) { change, err = fn(cur); return err }); err != nil {
 		return err
 	}
-	doc, err := scim.DecodeAttributes(r.rec.Doc)
+	rows, err := storedRows(t, r)
 	if err != nil {
 		return err
 	}
-	rows := indexRows(nil, t, doc, r.rec.Created, r.rec.Modified)
 	return w.write(func() error { return w.deleteRecord(t, r, rows, at, change) })
 }
 
