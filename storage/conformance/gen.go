@@ -266,9 +266,6 @@ func (g *gen) compare(f query.Field) query.Expr {
 		v = pick(g, []string{"direct", "indirect", "Direct", "in"})
 	case f.Path == "id" || f.Path == "members.value" || f.Path == "groups.value":
 		v = pick(g, g.ids)
-		if g.chance(10) {
-			v = v.(string)[g.IntN(36):]
-		}
 	case f.Path == "schemas":
 		v = pick(g, []string{scim.SchemaUser, extension, "urn:ietf", "2.0:User", "urn:IETF"})
 	case f.Kind == query.Integer && g.chance(20):

@@ -211,6 +211,19 @@ func testPendingMember(e *env) {
 	_, err := e.store.Insert(e.ctx(), pending, e.clock.Tick(), user("ADA"))
 	e.wantUnique("Insert", err, "userName")
 	e.diff("members after a failed insert", []storage.Member{{ID: pending.ID}}, e.get(g.Key).Members)
+	// Ids of the client's own making differ by their bytes and are found by them.
+	odd := []string{"BJensen", "a b", "bjensen", "ABCDEF00-0000-7000-8000-000000000001", "abcdef00-0000-7000-8000-000000000001"}
+	e.update(g.Key, always(members(storage.MemberDelta{Add: odd})))
+	e.diff("members with odd ids", sorted(append(odd, pending.ID)), memberIDs(e.get(g.Key)))
+	byCase := field(typeGroup, "members.value")
+	byCase.CaseExact = true
+	for _, id := range odd {
+		e.diff("groups with an odd member", []string{g.ID}, e.find(typeGroup, eq(field(typeGroup, "members.value"), id)))
+		e.diff("groups with an odd member, exactly", []string{g.ID}, e.find(typeGroup, eq(byCase, id)))
+	}
+	e.diff("groups with a member in other case", []string{g.ID}, e.find(typeGroup, eq(field(typeGroup, "members.value"), "BJENSEN")))
+	e.diff("groups with exactly a member in other case", nil, e.find(typeGroup, eq(byCase, "BJENSEN")))
+	e.update(g.Key, always(members(storage.MemberDelta{Remove: odd})))
 	// The same id in another organization is somebody else.
 	other := storage.Key{Org: e.newOrg("other"), Type: typeUser, ID: pending.ID}
 	e.insertAt(other, user("ada"))
