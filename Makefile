@@ -1,0 +1,74 @@
+# Everything that people and CI run. `make help` lists it; CI calls these targets and nothing else.
+
+GO          ?= go
+BIN         := bin/rollcall
+TOOLS       := $(CURDIR)/.tools
+VERSION     ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
+REVISION    ?= $(shell git rev-parse HEAD 2>/dev/null)
+LDFLAGS     := -s -w -X main.version=$(VERSION) -X main.revision=$(REVISION)
+FUZZTIME    ?= 10s
+
+# The newest golangci-lint that builds with Go 1.26; the newest govulncheck whose own dependencies can be had.
+GOLANGCI_VERSION    := v2.15.0
+GOVULNCHECK_VERSION := v1.8.0
+GOLANGCI    := $(TOOLS)/golangci-lint-$(GOLANGCI_VERSION)
+GOVULNCHECK := $(TOOLS)/govulncheck-$(GOVULNCHECK_VERSION)
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: ## build bin/rollcall, one static binary
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN) ./cmd/rollcall
+
+.PHONY: run
+run: build ## build and serve on http://127.0.0.1:8080/scim/v2, with the database in ./rollcall-data
+	./$(BIN) serve
+
+.PHONY: test
+test: ## run all tests, with the race detector and in random order
+	$(GO) test -race -shuffle=on ./...
+
+.PHONY: lint
+lint: fmt-check vulncheck $(GOLANGCI) ## check format, module file, style, import rules and known vulnerabilities
+	$(GO) mod verify
+	$(GOLANGCI) run ./...
+
+.PHONY: fmt-check
+fmt-check: ## fail if a file is not formatted or go.mod is not tidy
+	@files=$$(gofmt -l $$(git ls-files '*.go')); if [ -n "$$files" ]; then echo "not formatted:"; echo "$$files"; exit 1; fi
+	$(GO) mod tidy -diff
+
+.PHONY: vulncheck
+vulncheck: $(GOVULNCHECK) ## look for known vulnerabilities in what the code calls
+	@scripts/vulncheck.sh $(GOVULNCHECK)
+
+.PHONY: conformance
+conformance: build ## run third-party SCIM checkers against a started server
+	scripts/conformance.sh
+
+.PHONY: fuzz
+fuzz: ## run every fuzz target for FUZZTIME (10s)
+	@scripts/fuzz.sh $(FUZZTIME)
+
+.PHONY: golden
+golden: ## write the expected answers of the transcripts anew; read the diff before you commit it
+	$(GO) test ./scim/api/... ./internal/acceptance/... -update
+
+.PHONY: ci
+ci: lint test fuzz conformance ## what CI runs
+
+.PHONY: clean
+clean: ## remove what was built; the database stays
+	rm -rf bin .tools coverage.out
+
+$(GOLANGCI):
+	GOBIN=$(TOOLS) $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_VERSION)
+	mv $(TOOLS)/golangci-lint $@
+
+$(GOVULNCHECK):
+	GOBIN=$(TOOLS) $(GO) install golang.org/x/vuln/cmd/govulncheck@$(GOVULNCHECK_VERSION)
+	mv $(TOOLS)/govulncheck $@
