@@ -103,7 +103,9 @@ func fixtures(tb testing.TB, reg *schema.Registry) map[string][]fixture {
 	return out
 }
 
-func realID(token string) string { return "00000000-0000-7000-8000-0000000000" + strings.ToLower(token) }
+func realID(token string) string {
+	return "00000000-0000-7000-8000-0000000000" + strings.ToLower(token)
+}
 
 // tokens replaces $U1 and the like by ids.
 func tokens(s string) string {
