@@ -14,7 +14,9 @@ import (
 // comparisons hit, full of what databases treat specially.
 type gen struct {
 	*rand.Rand
-	ids []string // ids that relations and expressions may name
+	ids    []string // ids that relations and expressions may name
+	groups []string // those of groups
+	odd    []string // those of no resource
 }
 
 func newGen(seed uint64) *gen { return &gen{Rand: rand.New(rand.NewPCG(seed, 0x726f6c6c63616c6c))} }
@@ -194,6 +196,22 @@ func operators(k query.Kind) []query.Op {
 	return []query.Op{query.Eq, query.Ne, query.Co, query.Sw, query.Ew, query.Gt, query.Ge, query.Lt, query.Le}
 }
 
+// fields returns what the next expression is about: all attributes of the type, or only those that a store is likely
+// to answer from indexes, whose plans are where it goes wrong.
+func (g *gen) fields(t scim.TypeName) []attr {
+	all := fieldsOf(t)
+	if g.chance(50) {
+		return all
+	}
+	var list []attr
+	for _, a := range all {
+		if a.indexed || a.Path == "id" || relation(a.Field) || a.Path == "emails" {
+			list = append(list, a)
+		}
+	}
+	return list
+}
+
 // expr returns a random expression over the fields, nested up to depth.
 func (g *gen) expr(t scim.TypeName, fields []attr, depth int) query.Expr {
 	if depth > 0 && g.chance(60) {
@@ -264,6 +282,10 @@ func (g *gen) compare(f query.Field) query.Expr {
 		v = pick(g, []string{"User", "user", "Group", "Thing", "U"})
 	case f.Path == "groups.type":
 		v = pick(g, []string{"direct", "indirect", "Direct", "in"})
+	case f.Path == "groups.value" && g.chance(80):
+		v = pick(g, g.groups)
+	case f.Path == "members.value" && g.chance(40):
+		v = pick(g, g.odd)
 	case f.Path == "id" || f.Path == "members.value" || f.Path == "groups.value":
 		v = pick(g, g.ids)
 	case f.Path == "schemas":

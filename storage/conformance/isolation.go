@@ -17,6 +17,7 @@ func isolationCases() []testCase {
 func testOrganizationIsolation(e *env) {
 	other := e.newOrg("other")
 	u, g, only := e.ids.New(), e.ids.New(), e.ids.New()
+	lone, hollow := e.ids.New(), e.ids.New() // a user in no group and a group without members, but theirs are
 	fill := func(org scim.OrgID, mark string) {
 		edit := user("ada")
 		edit.Doc["nickName"] = mark
@@ -26,9 +27,14 @@ func testOrganizationIsolation(e *env) {
 		staff := group("staff", u, only)
 		staff.Label = "staff of " + mark
 		e.insertAt(storage.Key{Org: org, Type: typeGroup, ID: g}, staff)
+		e.insertAt(storage.Key{Org: org, Type: typeUser, ID: lone}, user("lone"))
+		e.insertAt(storage.Key{Org: org, Type: typeGroup, ID: hollow}, group("hollow"))
 	}
 	fill(e.org, "ours")
 	fill(other, "theirs")
+	for _, id := range []string{g, hollow} {
+		e.update(storage.Key{Org: other, Type: typeGroup, ID: id}, always(members(storage.MemberDelta{Add: []string{lone, hollow}})))
+	}
 	theirs := storage.Key{Org: other, Type: typeUser, ID: only}
 	secret := user("only theirs")
 	e.insertAt(theirs, secret)
@@ -37,7 +43,7 @@ func testOrganizationIsolation(e *env) {
 	mine := storage.Key{Org: e.org, Type: typeUser, ID: only} // their id under our name
 
 	e.unchanged("an organization", other, func() {
-		e.readIsolated(u, g, only)
+		e.readIsolated(u, g, only, lone, hollow)
 		e.gone(mine)
 		_, _, err := e.store.Update(e.ctx(), mine, e.clock.Tick(), increment)
 		e.wantErr("Update of another organization's id", err, storage.ErrNotFound)
@@ -74,7 +80,7 @@ func testOrganizationIsolation(e *env) {
 }
 
 // readIsolated reads our organization in every way: each answer must be ours alone.
-func (e *env) readIsolated(u, g, only string) {
+func (e *env) readIsolated(u, g, only, lone, hollow string) {
 	e.Helper()
 	rec := e.get(storage.Key{Org: e.org, Type: typeUser, ID: u})
 	if e.doc(rec)["nickName"] != "ours" || rec.Secret["password"] != "ours" {
@@ -89,9 +95,18 @@ func (e *env) readIsolated(u, g, only string) {
 		return nil, err
 	})
 	page := e.query(query.Query{Sources: []query.Source{{Type: typeUser}, {Type: typeGroup}}, Limit: 10, Total: true, Load: everything})
-	if got := recordIDs(page); !slices.Equal(got, []string{u, g}) || page.Total != 2 {
-		e.Errorf("Query finds %v of %d, want %v", got, page.Total, []string{u, g})
+	if got, want := recordIDs(page), []string{u, g, lone, hollow}; !slices.Equal(got, want) || page.Total != len(want) {
+		e.Errorf("Query finds %v of %d, want %v", got, page.Total, want)
 	}
+	e.diff("users in a group", []string{u}, e.find(typeUser, query.Present{Field: field(typeUser, "groups")}))
+	e.diff("users in staff", []string{u}, e.find(typeUser, eq(field(typeUser, "groups.value"), g)))
+	e.diff("users in hollow", nil, e.find(typeUser, eq(field(typeUser, "groups.value"), hollow)))
+	e.diff("users directly in a group", []string{u}, e.find(typeUser, eq(field(typeUser, "groups.type"), "direct")))
+	e.diff("groups in a group", nil, e.find(typeGroup, query.Present{Field: field(typeGroup, "groups.value")}))
+	e.diff("groups with members", []string{g}, e.find(typeGroup, query.Present{Field: field(typeGroup, "members.value")}))
+	e.diff("groups of lone", nil, e.find(typeGroup, eq(field(typeGroup, "members.value"), lone)))
+	e.diff("relations of lone", nil, e.get(storage.Key{Org: e.org, Type: typeUser, ID: lone}).Groups)
+	e.diff("members of hollow", nil, e.get(storage.Key{Org: e.org, Type: typeGroup, ID: hollow}).Members)
 	for i := range page.Records {
 		if page.Records[i].Org != e.org {
 			e.Errorf("Query returns a record of %s", page.Records[i].Org)
