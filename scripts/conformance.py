@@ -63,6 +63,16 @@ def wait_ready(addr_file: str, pid: int, seconds: float) -> int:
     return 1
 
 
+def read_address(path: str) -> str:
+    """Returns the listen line of the file that --addr-file names; the server makes it appear whole."""
+    try:
+        with open(path, encoding="utf-8") as f:
+            lines = dict(line.strip().split("=", 1) for line in f if "=" in line)
+    except FileNotFoundError:
+        return ""
+    return lines.get("listen", "")
+
+
 def compare_findings(args: argparse.Namespace) -> int:
     accepted = read_accepted(args.accepted)
     findings: dict[tuple[str, str], str] = {}
