@@ -110,6 +110,27 @@ func once(seen map[string]bool, name, path string) error {
 	return nil
 }
 
+// distinct applies once to an object.
+func distinct(o scim.Object, path string) error {
+	if len(o) > 16 { // more than any schema of ours defines: a hostile body must not cost its square
+		seen := make(map[string]bool, len(o))
+		for _, f := range o {
+			if err := once(seen, f.Name, path); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	for i, f := range o { // small objects: comparing with the earlier names beats a map
+		for _, e := range o[:i] {
+			if strings.EqualFold(e.Name, f.Name) {
+				return scim.InvalidSyntax("attribute %q is given twice", clip(path+"."+f.Name))
+			}
+		}
+	}
+	return nil
+}
+
 // schemas checks the `schemas` attribute and returns it (RFC 7643 3).
 func (d Decoder) schemas(t *ResourceType, o scim.Object) ([]string, error) {
 	v, ok := o.Get("schemas")
@@ -384,14 +405,11 @@ func (d Decoder) complex(a *Attribute, path string, v any) (scim.Attributes, err
 		}
 		return scim.Attributes{val.Name: x}, nil
 	}
-	out := make(scim.Attributes, len(o))
-	for i, f := range o {
-		// Objects are small: comparing with the earlier names beats a map.
-		for _, e := range o[:i] {
-			if strings.EqualFold(e.Name, f.Name) {
-				return nil, scim.InvalidSyntax("attribute %q is given twice", clip(path+"."+f.Name))
-			}
-		}
+	if err := distinct(o, path); err != nil {
+		return nil, err
+	}
+	out := make(scim.Attributes, min(len(o), len(a.Sub)))
+	for _, f := range o {
 		sub := a.Lookup(f.Name)
 		if sub == nil {
 			if err := d.unknown(path + "." + f.Name); err != nil {
