@@ -14,7 +14,7 @@ import (
 // fail answers with an error: the one place where an error becomes HTTP.
 func (x *exchange) fail(err error) {
 	if errors.Is(err, context.Canceled) && x.req.Context().Err() != nil {
-		x.status = statusClientGone // nobody listens
+		x.empty(statusClientGone) // nobody listens
 		return
 	}
 	e := x.public(err)

@@ -132,10 +132,20 @@ func (w *world) do(t testing.TB, token, method, path, body string, header ...str
 		}
 		req.Header.Set(header[i], header[i+1])
 	}
+	if req.Header.Get("X-Chunked") != "" {
+		req.ContentLength = -1
+	}
 	rec := httptest.NewRecorder()
 	w.handler.ServeHTTP(rec, req)
 	return rec
 }
+
+func newRequest(t testing.TB, method, target string) *http.Request {
+	t.Helper()
+	return httptest.NewRequestWithContext(t.Context(), method, target, nil)
+}
+
+func newRecorder() *httptest.ResponseRecorder { return httptest.NewRecorder() }
 
 // counts is a Metrics that remembers.
 type counts struct {
