@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"net/http"
+	"strings"
 
 	"rollcall/scim"
 	"rollcall/storage"
@@ -23,6 +24,9 @@ const (
 func (s *Service) EnsureBootstrap(ctx context.Context, text string) error {
 	if len(text) < minBootstrap || len(text) > maxTokenText {
 		return scim.InvalidValue("bootstrap token", "must have %d to %d characters", minBootstrap, maxTokenText)
+	}
+	if strings.ContainsFunc(text, notInBearer) {
+		return scim.InvalidValue("bootstrap token", "may hold letters, digits and -._~+/= only, as bearer tokens do")
 	}
 	org, err := s.ensureDefault(ctx)
 	if err != nil {
@@ -73,6 +77,12 @@ func (s *Service) ensureDefault(ctx context.Context) (*storage.Organization, err
 		return s.Organization(ctx, DefaultOrganization)
 	}
 	return org, err
+}
+
+// notInBearer reports whether r cannot be part of a bearer token, which no request could then carry (RFC 6750 2.1).
+func notInBearer(r rune) bool {
+	alnum := r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9'
+	return !alnum && !strings.ContainsRune("-._~+/=", r)
 }
 
 func allScopes() []string { return []string{scim.ScopeSCIM, scim.ScopeAdmin} }

@@ -1,6 +1,8 @@
 package resources_test
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -363,5 +365,24 @@ func TestBulkRelaxations(t *testing.T) {
 	}
 	if want := []string{"string_boolean", "lower_case_endpoint", "unique_group_name"}; !slices.Equal(names, want) {
 		t.Errorf("used %v, want %v", names, want)
+	}
+}
+
+// TestBulkCanceled: a request that is over changes nothing more and has no results.
+func TestBulkCanceled(t *testing.T) {
+	f := newFixture(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	ops := []scim.BulkOperation{f.postUser("a"), f.post("User", "b", `"userName":"b","password":"correct horse"`)}
+	res, err := f.svc.Bulk(ctx, f.caller("strict"), ops, 0)
+	if !errors.Is(err, context.Canceled) || res != nil {
+		t.Errorf("%v, %+v, want the context's error", err, res)
+	}
+	_, err = f.svc.Create(ctx, f.caller("strict"), f.typ("User"), f.doc("User", `"userName":"c","password":"correct horse"`), loadAll)
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("create: %v, want the context's error", err)
+	}
+	if n := f.count("User"); n != 0 {
+		t.Errorf("%d users were created", n)
 	}
 }

@@ -22,15 +22,20 @@ func (s *Service) Create(ctx context.Context, c scim.Caller, t *schema.ResourceT
 	if err != nil {
 		return nil, err
 	}
+	// The id of a new resource is not known to anyone, so no group can list it yet; and a group has just the members
+	// that it is created with. What need not be asked is not.
+	have := query.Load{Members: len(doc.Members) > 0}
 	at := s.now()
 	rec, err := s.store.Insert(ctx, storage.Key{Org: c.Org, Type: d.Name, ID: s.newID()}, at, e)
 	var taken *storage.UniqueError
 	if errors.As(err, &taken) && d.Revive != nil && c.Compat.Has(compat.ReactivateOnCreate) {
+		have = query.Load{Members: true, Groups: true}
 		rec, err = s.revive(ctx, c, d, at, taken, doc, e.Secret)
 	}
 	if err != nil {
 		return nil, fail(c, d, err)
 	}
+	load.Members, load.Groups = load.Members && have.Members, load.Groups && have.Groups
 	return s.answer(ctx, c, d, rec, load)
 }
 

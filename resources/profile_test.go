@@ -21,6 +21,9 @@ func TestUniqueGroupName(t *testing.T) {
 	if err != nil || len(entra.Compat.Used()) != 0 {
 		t.Fatalf("create: %v, used %v", err, entra.Compat.Used())
 	}
+	if got := f.find("Group", "displayName", "SALES"); !slices.Equal(got, []string{first.ID}) {
+		t.Errorf("found %v by displayName, want %s", got, first.ID)
+	}
 	_, err = f.tryCreate(entra, "Group", `"displayName":"sales"`)
 	if e := wantError(t, "second", err, 409, scim.TypeUniqueness); e.Path != "displayName" {
 		t.Errorf("the error is about %q", e.Path)

@@ -175,6 +175,7 @@ func TestOrganizations(t *testing.T) {
 func TestBootstrap(t *testing.T) {
 	f := newFixture(t)
 	const text = "a-text-of-the-operators-own"
+	wantError(t, "newline", f.svc.EnsureBootstrap(t.Context(), text+"\n"), 400, scim.TypeInvalidValue)
 	wantError(t, "short", f.svc.EnsureBootstrap(t.Context(), strings.Repeat("x", 19)), 400, scim.TypeInvalidValue)
 	for range 2 {
 		if err := f.svc.EnsureBootstrap(t.Context(), text); err != nil {
