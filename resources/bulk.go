@@ -37,7 +37,6 @@ type bulkOp struct {
 	byID string // the bulkId in the path, if it has one
 	// needs are the POSTs that the operation refers to by bulkId.
 	needs []int
-	after int   // the operation before it on the same resource, -1 if none
 	err   error // why it cannot run
 
 	edit   *storage.Edit      // POST
@@ -59,7 +58,7 @@ type bulkOp struct {
 func (s *Service) Bulk(ctx context.Context, c scim.Caller, ops []scim.BulkOperation, failOnErrors int) ([]scim.BulkResult, error) {
 	b := &bulk{Service: s, caller: c, at: s.now(), ops: make([]bulkOp, len(ops)), created: map[string]int{}}
 	for i := range ops {
-		b.ops[i] = bulkOp{BulkOperation: ops[i], after: -1}
+		b.ops[i] = bulkOp{BulkOperation: ops[i]}
 	}
 	b.address()
 	if err := b.prepare(ctx); err != nil {

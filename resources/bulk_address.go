@@ -11,8 +11,7 @@ import (
 // bulkRef is what a reference to a resource of the same request starts with (RFC 7644 3.7.2).
 const bulkRef = "bulkId:"
 
-// address finds out what each operation is about, as far as its head says it: its type, its resource, and which
-// operation came before it on the same resource.
+// address finds out what each operation is about, as far as its head says it: its type and its resource.
 func (b *bulk) address() {
 	for i := range b.ops {
 		op := &b.ops[i]
@@ -28,19 +27,11 @@ func (b *bulk) address() {
 		b.created[op.BulkID] = i
 		op.id = b.newID()
 	}
-	last := map[string]int{}
 	for i := range b.ops {
 		op := &b.ops[i]
 		if op.err = op.Err; op.err == nil {
 			op.err = b.head(op)
 		}
-		if op.err != nil || op.Method == http.MethodPost {
-			continue
-		}
-		if before, ok := last[op.id]; ok {
-			op.after = before
-		}
-		last[op.id] = i
 	}
 }
 

@@ -8,9 +8,9 @@ type bulkStep struct {
 	culprit int   // the operation that made the step fail, -1 if none did
 }
 
-// order puts the operations in steps: in the order of the request, except that what an operation needs comes before
-// it, and what was asked of a resource first stays first. Only POSTs are needed by others and only needing makes a
-// circle, so a circle consists of POSTs.
+// order puts the operations in steps: in the order of the request, except that what an operation needs comes right
+// before it. Only POSTs are needed by others, so only they are moved and only they make a circle; operations on a
+// resource that is there stay in their order.
 //
 // This is Tarjan's algorithm: it finds the strongly connected components of the graph, each after those that it
 // leads to, and started at the operations in turn it keeps their order where nothing else asks for another.
@@ -39,9 +39,6 @@ func (t *tarjan) visit(i int) {
 	t.next++
 	t.index[i], t.low[i], t.on[i] = t.next, t.next, true
 	t.stack = append(t.stack, i)
-	if before := t.ops[i].after; before >= 0 {
-		t.follow(i, before)
-	}
 	for _, n := range t.ops[i].needs {
 		t.follow(i, n)
 	}

@@ -186,6 +186,8 @@ func TestPatch(t *testing.T) {
 	wantError(t, "unknown id", err, 404, "")
 	_, err = f.tryPatch(c, "User", r.ID, "", `{"op":"replace","path":"title","value":"z"},{"op":"replace","path":"emails[type eq \"work\"].value","value":"a@b"}`)
 	wantError(t, "no target", err, 400, scim.TypeNoTarget)
+	_, err = f.tryPatch(c, "User", r.ID, "", `{"op":"replace","path":"userName","value":""}`)
+	wantError(t, "empty userName", err, 400, scim.TypeInvalidValue)
 	f.user("taken")
 	_, err = f.tryPatch(c, "User", r.ID, "", `{"op":"replace","path":"userName","value":"TAKEN"}`)
 	wantError(t, "taken", err, 409, scim.TypeUniqueness)
