@@ -48,7 +48,7 @@ func (s *Store) organizations(ctx context.Context, sql string, args ...string) (
 	if err != nil {
 		return nil, err
 	}
-	defer s.release1(c)
+	defer s.putBack(c)
 	q := c.prep(sql)
 	for _, a := range args {
 		q.text(a)
@@ -85,7 +85,7 @@ func (s *Store) Secret(ctx context.Context, name string, random func([]byte) err
 		return nil, err
 	}
 	secret, err = read(c)
-	s.release1(c)
+	s.putBack(c)
 	if err != nil || secret != nil {
 		return secret, translate(ctx, "read a secret", err)
 	}

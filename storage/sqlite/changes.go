@@ -122,7 +122,7 @@ func (s *Store) Changes(ctx context.Context, org scim.OrgID, after storage.Posit
 	if err != nil {
 		return nil, err
 	}
-	defer s.release1(c)
+	defer s.putBack(c)
 	code, ok := s.orgs.get(org)
 	if !ok || limit <= 0 {
 		return nil, nil

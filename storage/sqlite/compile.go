@@ -332,9 +332,22 @@ func (a *attr) table() string {
 	return "uniq"
 }
 
-// inUniq: all values lie in uniq. A record's values may move in or out of it while a query is compiled; asking both
-// tables is right in either case, and this is asked once for each compiled condition.
+// inUniq: all values lie in uniq. A query that relies on it looks again when it is done (see stale).
 func (a *attr) inUniq() bool { return a.uniq && !a.strays.Load() }
+
+// stale reports whether a value of a unique field of the types came to lie outside of uniq since seen was taken.
+func stale(types []*resourceType, seen int) bool { return countStrays(types) != seen }
+
+func countStrays(types []*resourceType) (n int) {
+	for _, t := range types {
+		for _, a := range t.attrs {
+			if a.strays.Load() {
+				n++
+			}
+		}
+	}
+	return n
+}
 
 // eq is a seek for the candidate's id at the value.
 func (k *compiler) eq(a *attr, v value) cond {

@@ -158,8 +158,8 @@ func (s *Store) Close() error {
 	return s.closeErr
 }
 
-// check is what every method asks first.
-func (s *Store) check(ctx context.Context) error {
+// enter is what every method asks first.
+func (s *Store) enter(ctx context.Context) error {
 	if s.closed.Load() {
 		return storage.ErrClosed
 	}
@@ -168,7 +168,7 @@ func (s *Store) check(ctx context.Context) error {
 
 // reader takes a reading connection out of the pool.
 func (s *Store) reader(ctx context.Context) (*conn, error) {
-	if err := s.check(ctx); err != nil {
+	if err := s.enter(ctx); err != nil {
 		return nil, err
 	}
 	var c *conn
@@ -198,7 +198,7 @@ func (s *Store) reader(ctx context.Context) (*conn, error) {
 	return c, nil
 }
 
-func (s *Store) release1(c *conn) { s.readers <- c }
+func (s *Store) putBack(c *conn) { s.readers <- c }
 
 // snapshot runs f in one read transaction, which ends early when ctx does.
 func (s *Store) snapshot(ctx context.Context, f func(*conn) error) error {
@@ -206,7 +206,7 @@ func (s *Store) snapshot(ctx context.Context, f func(*conn) error) error {
 	if err != nil {
 		return err
 	}
-	defer s.release1(c)
+	defer s.putBack(c)
 	if ctx.Done() != nil {
 		c.c.SetInterrupt(ctx.Done())
 		defer c.c.SetInterrupt(nil)
@@ -250,7 +250,7 @@ func (s *Store) Ready(ctx context.Context) (err error) {
 	}
 	q := c.prep("SELECT 1")
 	_, _, err = q.one()
-	s.release1(c)
+	s.putBack(c)
 	if err != nil {
 		return translate(ctx, "read", err)
 	}

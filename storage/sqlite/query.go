@@ -13,23 +13,30 @@ import (
 // Query implements storage.Resources. All of it is one snapshot.
 func (s *Store) Query(ctx context.Context, org scim.OrgID, q query.Query) (page storage.Page, err error) {
 	defer s.observe("query", &err)()
-	if err := s.check(ctx); err != nil {
+	if err := s.enter(ctx); err != nil {
 		return storage.Page{}, err
 	}
+	var types []*resourceType
 	for _, src := range q.Sources {
-		if _, err := s.typeOf(storage.Key{Type: src.Type}); err != nil {
+		t, err := s.typeOf(storage.Key{Type: src.Type})
+		if err != nil {
 			return storage.Page{}, err
 		}
+		types = append(types, t)
 	}
 	code, ok := s.orgs.get(org)
 	if !ok {
 		return storage.Page{}, nil
 	}
-	err = s.snapshot(ctx, func(c *conn) error {
-		r := &runner{s: s, c: c, ctx: ctx, orgID: org, org: code, q: &q}
-		page, err = r.run()
-		return err
-	})
+	for again := true; again && err == nil; {
+		seen := countStrays(types)
+		err = s.snapshot(ctx, func(c *conn) error {
+			r := &runner{s: s, c: c, ctx: ctx, orgID: org, org: code, q: &q}
+			page, err = r.run()
+			return err
+		})
+		again = stale(types, seen)
+	}
 	if err != nil {
 		return storage.Page{}, translate(ctx, "query", err)
 	}

@@ -21,7 +21,7 @@ func (s *Store) Get(ctx context.Context, k storage.Key, load query.Load) (rec *s
 	if err != nil {
 		return nil, err
 	}
-	defer s.release1(c)
+	defer s.putBack(c)
 	org, ok := s.orgs.get(k.Org)
 	if !ok {
 		return nil, storage.ErrNotFound
@@ -207,7 +207,7 @@ func (s *Store) Exists(ctx context.Context, org scim.OrgID, ids []string) (found
 	if err != nil {
 		return nil, err
 	}
-	defer s.release1(c)
+	defer s.putBack(c)
 	found = make(map[string]scim.TypeName, len(ids))
 	code, ok := s.orgs.get(org)
 	if !ok {

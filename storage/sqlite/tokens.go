@@ -84,7 +84,7 @@ func scanToken(q *stmt) *storage.Token {
 // TokenByDigest implements storage.Tokens.
 func (s *Store) TokenByDigest(ctx context.Context, digest [32]byte) (_ *storage.Token, err error) {
 	defer s.observe("token", &err)()
-	if err := s.check(ctx); err != nil {
+	if err := s.enter(ctx); err != nil {
 		return nil, err
 	}
 	s.tokens.mu.RLock()
@@ -104,7 +104,7 @@ func (s *Store) readToken(ctx context.Context, digest [32]byte) (*storage.Token,
 	if err != nil {
 		return nil, err
 	}
-	defer s.release1(c)
+	defer s.putBack(c)
 	q := c.prep("SELECT " + tokenColumns + " FROM tokens WHERE digest=?")
 	found, err := q.blob(digest[:]).step()
 	if err != nil {
@@ -148,7 +148,7 @@ func (s *Store) ListTokens(ctx context.Context, org scim.OrgID) (list []storage.
 	if err != nil {
 		return nil, err
 	}
-	defer s.release1(c)
+	defer s.putBack(c)
 	q := c.prep("SELECT " + tokenColumns + " FROM tokens WHERE org=? ORDER BY created, id")
 	q.text(string(org))
 	for {
@@ -193,7 +193,7 @@ const touchEvery = time.Minute
 // TouchToken implements storage.Tokens. It notes the use in memory; the writer stores it in passing, at most once a
 // minute for each token.
 func (s *Store) TouchToken(ctx context.Context, org scim.OrgID, id string, at time.Time) error {
-	if err := s.check(ctx); err != nil {
+	if err := s.enter(ctx); err != nil {
 		return err
 	}
 	at = scim.Millis(at)

@@ -21,7 +21,7 @@ var errLost = errors.New("sqlite: lost a race")
 // the callback runs inside the writer, where nothing can come between: that is the progress under contention.
 func (s *Store) Update(ctx context.Context, k storage.Key, at time.Time, fn storage.UpdateFunc) (rec *storage.Record, changed bool, err error) {
 	defer s.observe("update", &err)()
-	if err := s.check(ctx); err != nil {
+	if err := s.enter(ctx); err != nil {
 		return nil, false, err
 	}
 	t, err := s.typeOf(k)
@@ -39,7 +39,7 @@ func (s *Store) Update(ctx context.Context, k storage.Key, at time.Time, fn stor
 			if err != nil {
 				return err
 			}
-			defer s.release1(c)
+			defer s.putBack(c)
 			return f(c)
 		})
 		if err != nil {
@@ -96,7 +96,7 @@ func (s *Store) readRecord(ctx context.Context, t *resourceType, k storage.Key) 
 	if err != nil {
 		return nil, err
 	}
-	defer s.release1(c)
+	defer s.putBack(c)
 	r, err := c.record(org, t, k)
 	if err != nil {
 		return nil, translate(ctx, "read", err)

@@ -65,7 +65,7 @@ func (w *writer) keysOf(t *resourceType, unique []query.UniqueKey) []key {
 // Insert implements storage.Writer.
 func (s *Store) Insert(ctx context.Context, k storage.Key, at time.Time, e *storage.Edit) (rec *storage.Record, err error) {
 	defer s.observe("insert", &err)()
-	if err := s.check(ctx); err != nil {
+	if err := s.enter(ctx); err != nil {
 		return nil, err
 	}
 	ins, err := s.newInsert(k, at, e)
@@ -193,7 +193,7 @@ func (s *Store) typeOfID(c *conn, org int64, id string) (int64, error) {
 // Delete implements storage.Writer.
 func (s *Store) Delete(ctx context.Context, k storage.Key, at time.Time, fn storage.DeleteFunc) (err error) {
 	defer s.observe("delete", &err)()
-	if err := s.check(ctx); err != nil {
+	if err := s.enter(ctx); err != nil {
 		return err
 	}
 	t, err := s.typeOf(k)

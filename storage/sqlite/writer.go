@@ -64,7 +64,7 @@ func newWriter(s *Store, c *conn) *writer {
 // do runs f in the writer and returns after the commit. If ctx ends while the job waits, nothing is written; once it
 // runs, the result is waited for, since it may be committed.
 func (w *writer) do(ctx context.Context, weight int, f func(*writer) error) error {
-	if err := w.s.check(ctx); err != nil {
+	if err := w.s.enter(ctx); err != nil {
 		return err
 	}
 	j := &job{run: f, weight: weight, done: make(chan struct{})}
