@@ -49,13 +49,7 @@ func newFixtureWith(t testing.TB, wrap func(storage.Store) storage.Store, defini
 		t.Fatal(err)
 	}
 	f := &fixture{TB: t, reg: reg, store: wrap(store), clock: testkit.NewClock(), ids: testkit.NewIDs()}
-	f.svc, err = resources.NewService(resources.Options{
-		Store: f.store, Registry: reg, Now: f.clock.Now, NewID: f.ids.New, Random: rand.Reader,
-		MaxValues: 100, MaxPatchOperations: 100,
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	f.svc = f.newService()
 	t.Cleanup(func() {
 		f.svc.Close()
 		if err := store.Close(); err != nil {
@@ -68,6 +62,19 @@ func newFixtureWith(t testing.TB, wrap func(storage.Store) storage.Store, defini
 	}
 	f.org = org.ID
 	return f
+}
+
+// newService returns a service on the fixture's store.
+func (f *fixture) newService() *resources.Service {
+	f.Helper()
+	svc, err := resources.NewService(resources.Options{
+		Store: f.store, Registry: f.reg, Now: f.clock.Now, NewID: f.ids.New, Random: rand.Reader,
+		MaxValues: 100, MaxPatchOperations: 100,
+	})
+	if err != nil {
+		f.Fatal(err)
+	}
+	return svc
 }
 
 // caller is a client with the named profile; each request has one of its own.

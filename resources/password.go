@@ -28,7 +28,7 @@ type hasher struct {
 }
 
 // hash returns the PHC string of a secret's argon2id hash.
-func (h *hasher) hash(ctx context.Context, clear string) (string, error) {
+func (h *hasher) hash(ctx context.Context, plain string) (string, error) {
 	select {
 	case h.slots <- struct{}{}:
 		defer func() { <-h.slots }()
@@ -39,18 +39,18 @@ func (h *hasher) hash(ctx context.Context, clear string) (string, error) {
 	if _, err := io.ReadFull(h.random, salt); err != nil {
 		return "", fmt.Errorf("read random salt: %w", err)
 	}
-	key := argon2.IDKey(opaque(clear), salt, argonTime, argonMemory, argonThreads, argonKey)
+	key := argon2.IDKey(opaque(plain), salt, argonTime, argonMemory, argonThreads, argonKey)
 	return fmt.Sprintf("$argon2id$v=%d$m=%d,t=%d,p=%d$%s$%s", argon2.Version, argonMemory, argonTime, argonThreads,
 		base64.RawStdEncoding.EncodeToString(salt), base64.RawStdEncoding.EncodeToString(key)), nil
 }
 
 // opaque prepares a password as RFC 7644 5 asks (PRECIS OpaqueString, RFC 8265 4.2), so that two keyboards that
 // write one character differently give one password. What the profile forbids is taken as it is.
-func opaque(clear string) []byte {
-	if b, err := precis.OpaqueString.Bytes([]byte(clear)); err == nil {
+func opaque(plain string) []byte {
+	if b, err := precis.OpaqueString.Bytes([]byte(plain)); err == nil {
 		return b
 	}
-	return []byte(clear)
+	return []byte(plain)
 }
 
 // hashSecrets replaces the clear text of secrets by hashes; nil, which un-assigns, stays.
@@ -64,11 +64,11 @@ func (s *Service) hashSecrets(ctx context.Context, secret scim.Attributes) (scim
 			out[name] = nil
 			continue
 		}
-		clear, _ := v.(string)
-		if clear == "" {
+		plain, _ := v.(string)
+		if plain == "" {
 			return nil, scim.InvalidValue(name, "must not be empty")
 		}
-		h, err := s.hasher.hash(ctx, clear)
+		h, err := s.hasher.hash(ctx, plain)
 		if err != nil {
 			return nil, err
 		}

@@ -26,7 +26,7 @@ func (f *fixture) secret(id string) string {
 }
 
 // verify checks a password against a PHC string, by nothing but what the string says.
-func verify(t *testing.T, phc, clear string) bool {
+func verify(t *testing.T, phc, plain string) bool {
 	t.Helper()
 	parts := strings.Split(phc, "$")
 	if len(parts) != 6 || parts[1] != "argon2id" || parts[2] != "v=19" {
@@ -48,7 +48,7 @@ func verify(t *testing.T, phc, clear string) bool {
 	if err != nil || len(want) < 32 {
 		t.Fatalf("key of %d bytes, %v", len(want), err)
 	}
-	return bytes.Equal(want, argon2.IDKey([]byte(clear), salt, n, m, p, uint32(len(want))))
+	return bytes.Equal(want, argon2.IDKey([]byte(plain), salt, n, m, p, uint32(len(want))))
 }
 
 func TestPassword(t *testing.T) {

@@ -26,7 +26,7 @@ const (
 	touchTimeout = 10 * time.Second
 )
 
-// The reasons of a scim.AuthFailure.
+// The reasons of a scim.AuthError.
 const (
 	reasonUnknown = "unknown"
 	reasonExpired = "expired"
@@ -118,31 +118,31 @@ func (s *Service) RevokeToken(ctx context.Context, org scim.OrgID, id string) er
 	return nil
 }
 
-// Authenticate resolves a bearer token, or refuses it with a *scim.AuthFailure. The store is asked each time, so
+// Authenticate resolves a bearer token, or refuses it with a *scim.AuthError. The store is asked each time, so
 // that a revocation is seen by the next request; stores keep what is asked for this often at hand.
 func (s *Service) Authenticate(ctx context.Context, token string) (*scim.Client, error) {
 	if token == "" || len(token) > maxTokenText {
-		return nil, &scim.AuthFailure{Reason: reasonUnknown}
+		return nil, &scim.AuthError{Reason: reasonUnknown}
 	}
 	digest := sha256.Sum256([]byte(token))
 	t, err := s.store.TokenByDigest(ctx, digest)
 	switch {
 	case errors.Is(err, storage.ErrNotFound):
-		return nil, &scim.AuthFailure{Reason: reasonUnknown}
+		return nil, &scim.AuthError{Reason: reasonUnknown}
 	case err != nil:
 		return nil, fail(scim.Caller{}, nil, err)
 	}
 	// The look-up is by the digest, which tells a clock nothing about the token; comparing again in constant time
 	// keeps that true whatever a store takes for equal.
 	if subtle.ConstantTimeCompare(t.Digest[:], digest[:]) != 1 {
-		return nil, &scim.AuthFailure{Reason: reasonUnknown}
+		return nil, &scim.AuthError{Reason: reasonUnknown}
 	}
 	at := s.now()
 	switch {
 	case !t.Revoked.IsZero():
-		return nil, &scim.AuthFailure{Reason: reasonRevoked}
+		return nil, &scim.AuthError{Reason: reasonRevoked}
 	case !t.Expires.IsZero() && !at.Before(t.Expires):
-		return nil, &scim.AuthFailure{Reason: reasonExpired}
+		return nil, &scim.AuthError{Reason: reasonExpired}
 	}
 	slug, err := s.slug(ctx, t.Org)
 	if err != nil {

@@ -29,7 +29,7 @@ func (f *fixture) refused(text string) string {
 	if err == nil {
 		return ""
 	}
-	var fail *scim.AuthFailure
+	var fail *scim.AuthError
 	if !errors.Is(err, scim.ErrUnauthenticated) || !errors.As(err, &fail) {
 		f.Fatalf("authenticate: %v", err)
 	}
@@ -140,8 +140,14 @@ func TestTokenLastUsed(t *testing.T) {
 	if got := use(); !got.Equal(start) {
 		t.Errorf("last used %v within the minute, want %v", got, start)
 	}
-	if at := f.clock.Tick(); !use().Equal(at) {
+	at := f.clock.Tick()
+	if !use().Equal(at) {
 		t.Errorf("the next minute was not noted")
+	}
+	f.svc = f.newService() // another process, which has not seen the token yet
+	f.clock.Tick()
+	if got := use(); !got.Equal(at) {
+		t.Errorf("another process noted %v within the minute, want %v", got, at)
 	}
 }
 

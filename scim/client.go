@@ -16,14 +16,14 @@ type Client struct {
 }
 
 // ErrUnauthenticated is what an authenticator wraps to refuse a token. The wrapping text says why, for metrics and
-// logs: see [AuthFailure].
+// logs: see [AuthError].
 var ErrUnauthenticated = errors.New("token refused")
 
-// AuthFailure is a refused token. It is an [ErrUnauthenticated].
-type AuthFailure struct{ Reason string } // "unknown", "expired" or "revoked"
+// AuthError is a refused token. It is an [ErrUnauthenticated].
+type AuthError struct{ Reason string } // "unknown", "expired" or "revoked"
 
 // Error names the reason, never the token.
-func (e *AuthFailure) Error() string { return ErrUnauthenticated.Error() + ": " + e.Reason }
+func (e *AuthError) Error() string { return ErrUnauthenticated.Error() + ": " + e.Reason }
 
 // Unwrap returns [ErrUnauthenticated].
-func (e *AuthFailure) Unwrap() error { return ErrUnauthenticated }
+func (e *AuthError) Unwrap() error { return ErrUnauthenticated }

@@ -54,9 +54,9 @@ func TestValidScope(t *testing.T) {
 	}
 }
 
-func TestAuthFailureIsUnauthenticated(t *testing.T) {
-	err := fmt.Errorf("request: %w", &scim.AuthFailure{Reason: "expired"})
-	var f *scim.AuthFailure
+func TestAuthErrorIsUnauthenticated(t *testing.T) {
+	err := fmt.Errorf("request: %w", &scim.AuthError{Reason: "expired"})
+	var f *scim.AuthError
 	if !errors.Is(err, scim.ErrUnauthenticated) || !errors.As(err, &f) || f.Reason != "expired" {
 		t.Errorf("%v does not tell that the token is refused and why", err)
 	}

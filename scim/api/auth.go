@@ -32,7 +32,7 @@ func (x *exchange) authenticate() error {
 	}
 	client, err := x.api.auth.Authenticate(x.ctx, token)
 	if err != nil {
-		var failure *scim.AuthFailure
+		var failure *scim.AuthError
 		switch {
 		case errors.As(err, &failure):
 			return x.refuse(failure.Reason)

@@ -28,7 +28,7 @@ type Service interface {
 	Bulk(ctx context.Context, c scim.Caller, ops []scim.BulkOperation, failOnErrors int) ([]scim.BulkResult, error)
 }
 
-// Authenticator resolves bearer tokens. It returns a *scim.AuthFailure, which is a scim.ErrUnauthenticated, for a
+// Authenticator resolves bearer tokens. It returns a *scim.AuthError, which is a scim.ErrUnauthenticated, for a
 // token that is unknown, expired or revoked; which of these is for metrics and logs, not for the client.
 type Authenticator interface {
 	Authenticate(ctx context.Context, token string) (*scim.Client, error)
