@@ -22,7 +22,8 @@ func (a *applier) list(op *operation, list []any) ([]any, error) {
 	case op.kind == replace:
 		list, _ = scim.Clone(op.value).([]any)
 	default:
-		list, err = appendNew(op, list)
+		given, _ := op.value.([]any)
+		list, err = appendNew(op, list, given)
 	}
 	if err != nil {
 		return nil, err
@@ -35,8 +36,7 @@ func (a *applier) list(op *operation, list []any) ([]any, error) {
 
 // appendNew adds the elements that are not there yet (RFC 7644 3.5.2.1). One with the value and type of an element
 // that is there is that element: what else it says is merged in.
-func appendNew(op *operation, list []any) ([]any, error) {
-	given, _ := op.value.([]any)
+func appendNew(op *operation, list, given []any) ([]any, error) {
 	primary := -1
 	for _, v := range given {
 		at := -1
@@ -168,7 +168,7 @@ func (a *applier) selected(op *operation, list []any) ([]any, error) {
 	case op.kind == remove || op.value == nil && op.kind == replace:
 		return drop(list, at), nil
 	case op.kind == replace:
-		return replaceAt(op, list, at)
+		return replaceAt(op, list, at), nil
 	}
 	return mergeAt(op, list, at)
 }
@@ -182,34 +182,18 @@ func (a *applier) create(op *operation, list []any) ([]any, error) {
 	if op.kind == replace {
 		a.use(compat.CreateOnReplace)
 	}
-	el := scim.CloneAttributes(op.seed)
-	if op.path.Sub != nil {
-		el[op.path.Sub.Name] = scim.Clone(op.value)
-	} else {
-		for name, v := range op.value.(scim.Attributes) {
-			el[name] = scim.Clone(v)
-		}
-	}
-	list = append(list, el)
-	if el["primary"] == true {
-		demote(list, len(list)-1)
-	}
-	return list, nil
+	return appendNew(op, list, []any{op.seed})
 }
 
 // replaceAt puts the value in the place of each selected element. They are all alike then, so one is left.
-func replaceAt(op *operation, list []any, at []int) ([]any, error) {
+func replaceAt(op *operation, list []any, at []int) []any {
 	v := scim.Clone(op.value)
-	el, isElement := v.(scim.Attributes)
-	if isElement && len(el) == 0 {
-		return drop(list, at), nil
-	}
 	list[at[0]] = v
 	list = drop(list, at[1:])
-	if isElement && el["primary"] == true {
+	if el, ok := v.(scim.Attributes); ok && el["primary"] == true {
 		demote(list, at[0])
 	}
-	return list, nil
+	return list
 }
 
 // mergeAt adds the value's sub-attributes to each selected element.

@@ -68,8 +68,8 @@ type operation struct {
 	clear []string
 	// listed are the elements that a remove with a value names; see compat.RemoveWithValue.
 	listed []any
-	// seed is the element that a where without a match creates, from the terms of its filter; nil if the filter
-	// does not describe an element.
+	// seed is the element that a where without a match creates, from the terms of its filter and the value; nil if
+	// they do not describe an element.
 	seed scim.Attributes
 	// create allows replace to do so too; see compat.CreateOnReplace.
 	create bool

@@ -27,7 +27,22 @@ func (c *compiler) assignmentWhere(op *operation, terms []filter.Term, value any
 	if terms == nil || op.value == nil || op.path.Attr.Kind != query.Complex {
 		return nil
 	}
-	if op.seed = c.describes(op.path, terms); op.seed != nil {
+	seed := c.describes(op.path, terms)
+	given, isElement := op.value.(scim.Attributes)
+	if seed == nil || op.path.Sub == nil && (!isElement || len(given) == 0) {
+		return nil
+	}
+	if op.path.Sub != nil {
+		seed[op.path.Sub.Name] = op.value
+	} else {
+		for name, v := range given {
+			seed[name] = v
+		}
+	}
+	// `emails[value eq "a"].value` set to "b" describes no element: one made of it would not be found by the same
+	// path, and the next request would make another.
+	if query.Match(op.where, seed) {
+		op.seed = seed
 		op.create = op.kind == add || c.session.Has(compat.CreateOnReplace)
 	}
 	return nil
@@ -54,6 +69,10 @@ func (c *compiler) element(op *operation, value any) error {
 		op.clear = nulls(a, o)
 		if v == nil {
 			op.value = scim.Attributes{}
+		}
+		if v == nil && op.kind == replace {
+			// Perhaps nothing in it was understood: that must not delete the element, null would.
+			return scim.InvalidValue(path, "the value of the element is empty")
 		}
 	}
 	return nil

@@ -40,6 +40,9 @@ func TestValuePath(t *testing.T) {
 		{name: "replace with a match uses no relaxation", profile: "auto", before: mails, ops: `[{"op":"replace","path":"emails[type eq \"work\"].value","value":"n"}]`,
 			after: `{"emails":[{"type":"work","value":"n","primary":true},{"type":"home","value":"h@x.example"}]}`},
 		{name: "replace without a match that describes nothing", profile: "auto", before: mails, ops: `[{"op":"replace","path":"emails[not (type pr)].value","value":"n"}]`, err: scim.TypeNoTarget},
+		{name: "replace without a match by a value that the filter excludes", profile: "auto", before: mails, ops: `[{"op":"replace","path":"emails[value eq \"a\"].value","value":"n"}]`, err: scim.TypeNoTarget},
+		{name: "what is created may be there but for primary", profile: "auto", before: `{"emails":[{"type":"work","value":"n"}]}`, ops: `[{"op":"replace","path":"emails[type eq \"work\" and primary eq true].value","value":"n"}]`, used: create,
+			after: `{"emails":[{"type":"work","value":"n","primary":true}]}`},
 		{name: "replace with null without a match", profile: "auto", before: mails, ops: `[{"op":"replace","path":"emails[type eq \"x\"].value","value":null}]`, err: scim.TypeNoTarget},
 		{name: "created once", profile: "auto", before: none, ops: `[{"op":"add","path":"addresses[type eq \"work\"].locality","value":"l"},{"op":"replace","path":"addresses[type eq \"work\"].region","value":"r"}]`,
 			after: `{"addresses":[{"type":"work","locality":"l","region":"r"}]}`},
@@ -70,6 +73,7 @@ func TestValuePath(t *testing.T) {
 		{name: "array for one element", before: mails, ops: `[{"op":"replace","path":"emails[type eq \"work\"]","value":[{"value":"n"}]}]`, err: scim.TypeInvalidValue},
 		{name: "array for one element, relaxed", profile: "auto", before: mails, ops: `[{"op":"replace","path":"emails[type eq \"work\"]","value":[{"value":"n"}]}]`, used: []compat.Rule{compat.UnwrapSingleElement},
 			after: `{"emails":[{"value":"n"},{"type":"home","value":"h@x.example"}]}`},
+		{name: "an element replaced by nothing that is understood", profile: "auto", before: mails, ops: `[{"op":"replace","path":"emails[type eq \"work\"]","value":{"nope":"n"}}]`, err: scim.TypeInvalidValue, used: []compat.Rule{compat.IgnoreUnknownAttributes}},
 		{name: "two for one element", profile: "auto", before: mails, ops: `[{"op":"replace","path":"emails[type eq \"work\"]","value":[{"value":"n"},{"value":"m"}]}]`, err: scim.TypeInvalidValue},
 	})
 }
