@@ -182,7 +182,7 @@ func (x *exchange) appendBulkResult(dst []byte, op *scim.BulkOperation, r *scim.
 		dst = scim.AppendString(append(dst, `,"location":`...), x.base()+"/"+strings.TrimLeft(op.Path, "/"))
 	}
 	if r.Version > 0 {
-		dst = scim.AppendString(append(dst, `,"version":`...), scim.ETag(r.Version))
+		dst = appendVersion(append(dst, `,"version":`...), r.Version)
 	}
 	dst = append(dst, `,"status":"`...)
 	dst = append(strconv.AppendInt(dst, int64(status), 10), '"')

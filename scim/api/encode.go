@@ -2,6 +2,7 @@ package api
 
 import (
 	"fmt"
+	"strconv"
 
 	"rollcall/scim"
 	"rollcall/scim/projection"
@@ -86,8 +87,13 @@ func (x *exchange) appendMeta(dst []byte, t *endpointType, r *scim.Resource) []b
 	dst = r.Modified.UTC().AppendFormat(dst, scim.TimeFormat)
 	dst = append(dst, `","location":"`...)
 	dst = append(x.appendLocation(dst, t, r.ID), `","version":`...)
-	dst = scim.AppendString(dst, scim.ETag(r.Version))
-	return append(dst, '}')
+	return append(appendVersion(dst, r.Version), '}')
+}
+
+// appendVersion writes scim.ETag as a JSON string.
+func appendVersion(dst []byte, version int64) []byte {
+	dst = strconv.AppendInt(append(dst, `"W/\"`...), version, 10)
+	return append(dst, `\""`...)
 }
 
 // appendLocation writes a resource's URL. Neither the base nor the id of a stored resource, a UUID, needs escaping.

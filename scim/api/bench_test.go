@@ -1,0 +1,51 @@
+package api_test
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"testing"
+
+	"rollcall/scim/api"
+)
+
+// sink is a ResponseWriter that keeps nothing.
+type sink struct {
+	header http.Header
+	status int
+}
+
+func (s *sink) Header() http.Header         { return s.header }
+func (s *sink) Write(p []byte) (int, error) { return len(p), nil }
+func (s *sink) WriteHeader(status int)      { s.status = status }
+
+// BenchmarkReads is what the edge and everything behind it cost for one read, without a network.
+func BenchmarkReads(b *testing.B) {
+	w := newWorld(b, openSQLite, func(o *api.Options) { o.Logger = slog.New(slog.NewJSONHandler(io.Discard, nil)) })
+	var id string
+	for i := range 1000 {
+		id = w.create(b, "acme", "/Users", fmt.Sprintf(`{%s,"userName":"user%d@example.com","externalId":"e%d","displayName":"User %d",
+			"name":{"givenName":"Given","familyName":"Family"},"emails":[{"value":"user%d@example.com","type":"work","primary":true}]}`, userSchema, i, i, i, i))
+	}
+	for _, bench := range []struct{ name, target string }{
+		{"get", "/Users/" + id},
+		{"getProjected", "/Users/" + id + "?attributes=userName"},
+		{"filter", "/Users?filter=userName%20eq%20%22user500@example.com%22"},
+		{"list", "/Users?count=100"},
+		{"miss", "/Users?filter=externalId%20eq%20%22nobody%22"},
+	} {
+		b.Run(bench.name, func(b *testing.B) {
+			req := newRequest(b, http.MethodGet, root+bench.target)
+			req.Header.Set("Authorization", "Bearer "+w.tokens["acme"])
+			b.ReportAllocs()
+			for b.Loop() {
+				s := sink{header: http.Header{}}
+				w.handler.ServeHTTP(&s, req)
+				if s.status != http.StatusOK {
+					b.Fatalf("status %d", s.status)
+				}
+			}
+		})
+	}
+}
