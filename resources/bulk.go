@@ -113,8 +113,7 @@ func (b *bulk) result(i int, step *bulkStep, err error) scim.BulkResult {
 	default:
 		r.Err = fail(b.caller, op.def, err)
 	}
-	var e *scim.Error
-	if errors.As(r.Err, &e) {
+	if e, ok := errors.AsType[*scim.Error](r.Err); ok {
 		r.Status = e.Status
 	}
 	return r

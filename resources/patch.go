@@ -2,6 +2,7 @@ package resources
 
 import (
 	"context"
+	"slices"
 
 	"rollcall/scim"
 	"rollcall/scim/patch"
@@ -59,7 +60,7 @@ func (d *Definition) patching(c scim.Caller, pre scim.Precondition, plan *patch.
 		next := old
 		if res.Changed {
 			next = res.Doc
-			out.used = append(out.used[:len(out.used):len(out.used)], d.normalize(p, next)...)
+			out.used = append(slices.Clip(out.used), d.normalize(p, next)...)
 			if err := d.Validate(next); err != nil {
 				return nil, err
 			}

@@ -91,7 +91,8 @@ func TestUnpackRoleJSON(t *testing.T) {
 	const packed = `"roles":[{"primary":true,"value":"{\"id\":\"06b0\",\"value\":\"25\",\"displayName\":\"Role 25\"}"},{"value":"plain"},{"value":"{no json"}]`
 	want := []any{
 		scim.Attributes{"primary": true, "value": "25", "display": "Role 25"},
-		scim.Attributes{"value": "plain"}, scim.Attributes{"value": "{no json"},
+		scim.Attributes{"value": "plain"},
+		scim.Attributes{"value": "{no json"},
 	}
 	c := f.caller("entra")
 	r, err := f.tryCreate(c, "User", `"userName":"ann",`+packed)

@@ -66,72 +66,72 @@ func newError(status int, t ErrorType, path, format string, args ...any) *Error 
 	return &Error{Status: status, Type: t, Path: path, Detail: fmt.Sprintf(format, args...)}
 }
 
-// InvalidSyntax: the body is not JSON or not the message that belongs here.
+// InvalidSyntax says: the body is not JSON or not the message that belongs here.
 func InvalidSyntax(format string, args ...any) *Error {
 	return newError(http.StatusBadRequest, TypeInvalidSyntax, "", format, args...)
 }
 
-// InvalidValue: the value of the attribute at path is missing or does not fit the schema.
+// InvalidValue says: the value of the attribute at path is missing or does not fit the schema.
 func InvalidValue(path, format string, args ...any) *Error {
 	return newError(http.StatusBadRequest, TypeInvalidValue, path, "%s", path+": "+fmt.Sprintf(format, args...))
 }
 
-// InvalidFilter: the filter is malformed or asks what the attribute does not allow.
+// InvalidFilter says: the filter is malformed or asks what the attribute does not allow.
 func InvalidFilter(format string, args ...any) *Error {
 	return newError(http.StatusBadRequest, TypeInvalidFilter, "", format, args...)
 }
 
-// InvalidPath: a PATCH path is malformed or names nothing in the schema.
+// InvalidPath says: a PATCH path is malformed or names nothing in the schema.
 func InvalidPath(format string, args ...any) *Error {
 	return newError(http.StatusBadRequest, TypeInvalidPath, "", format, args...)
 }
 
-// NoTarget: a PATCH path yields nothing to operate on.
+// NoTarget says: a PATCH path yields nothing to operate on.
 func NoTarget(format string, args ...any) *Error {
 	return newError(http.StatusBadRequest, TypeNoTarget, "", format, args...)
 }
 
-// Mutability: the change is not compatible with the attribute's mutability or present state.
+// Mutability says: the change is not compatible with the attribute's mutability or present state.
 func Mutability(path, format string, args ...any) *Error {
 	return newError(http.StatusBadRequest, TypeMutability, path, "%s", path+": "+fmt.Sprintf(format, args...))
 }
 
-// Uniqueness: the value of the attribute at path is taken.
+// Uniqueness says: the value of the attribute at path is taken.
 func Uniqueness(path string) *Error {
 	return newError(http.StatusConflict, TypeUniqueness, path, "%s: the value is already in use", path)
 }
 
-// TooMany: the result is larger than the server computes.
+// TooMany says: the result is larger than the server computes.
 func TooMany(format string, args ...any) *Error {
 	return newError(http.StatusBadRequest, TypeTooMany, "", format, args...)
 }
 
-// NotFound: no such resource in the caller's organization.
+// NotFound says: no such resource in the caller's organization.
 func NotFound(t TypeName) *Error {
 	return newError(http.StatusNotFound, "", "", "%s not found", t)
 }
 
-// PreconditionFailed: If-Match or If-None-Match does not hold (RFC 7644 3.14).
+// PreconditionFailed says: If-Match or If-None-Match does not hold (RFC 7644 3.14).
 func PreconditionFailed() *Error {
 	return newError(http.StatusPreconditionFailed, "", "", "the resource has changed on the server: its version is not the one required")
 }
 
-// TooLarge: the request exceeds the named limit.
+// TooLarge says: the request exceeds the named limit.
 func TooLarge(format string, args ...any) *Error {
 	return newError(http.StatusRequestEntityTooLarge, "", "", format, args...)
 }
 
-// Conflict: the request does not fit the state of another resource.
+// Conflict says: the request does not fit the state of another resource.
 func Conflict(format string, args ...any) *Error {
 	return newError(http.StatusConflict, "", "", format, args...)
 }
 
-// Forbidden: the token lacks what the request needs.
+// Forbidden says: the token lacks what the request needs.
 func Forbidden(format string, args ...any) *Error {
 	return newError(http.StatusForbidden, "", "", format, args...)
 }
 
-// Unavailable: the store cannot answer now; retry after d.
+// Unavailable says: the store cannot answer now; retry after d.
 func Unavailable(d time.Duration, cause error) *Error {
 	e := newError(http.StatusServiceUnavailable, "", "", "the service is temporarily unavailable")
 	e.RetryAfter, e.Cause = d, cause
