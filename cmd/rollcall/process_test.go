@@ -28,23 +28,10 @@ type process struct {
 // startServer starts a server on dir and waits until it is ready.
 func startServer(t *testing.T, dir string, flags ...string) *process {
 	t.Helper()
-	exe, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	addr := filepath.Join(t.TempDir(), "addr")
-	args := append([]string{
-		"rollcall", "serve", "--data", dir, "--listen", "127.0.0.1:0", "--ops-listen", "127.0.0.1:0", "--addr-file", addr,
-		"--log-level", "warn",
-	}, flags...)
-	p := &process{log: &bytes.Buffer{}, done: make(chan error, 1)}
-	p.cmd = &exec.Cmd{Path: exe, Args: args, Stdout: p.log, Stderr: p.log}
-	p.cmd.Env = append(os.Environ(), "ROLLCALL_BOOTSTRAP_TOKEN="+testToken)
-	if err := p.cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	go func() { p.done <- p.cmd.Wait() }()
-	t.Cleanup(func() { p.kill() })
+	temp := t.TempDir()
+	p := launch(t, dir, temp, flags...)
+	addr := filepath.Join(temp, addrFile)
+	var err error
 	p.listen, err = await(func() (string, error) {
 		select {
 		case err := <-p.done:
@@ -55,11 +42,35 @@ func startServer(t *testing.T, dir string, flags ...string) *process {
 		return readAddress(addr, "listen")
 	})
 	if err != nil {
-		t.Fatalf("%v\n%s", err, p.log)
+		t.Fatal(err)
 	}
 	if p.ops, err = readAddress(addr, "ops-listen"); err != nil {
 		t.Fatal(err)
 	}
+	return p
+}
+
+const addrFile = "addr"
+
+// launch starts a server on dir that writes its addresses into temp.
+func launch(t *testing.T, dir, temp string, flags ...string) *process {
+	t.Helper()
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	args := append([]string{
+		"rollcall", "serve", "--data", dir, "--listen", "127.0.0.1:0", "--ops-listen", "127.0.0.1:0",
+		"--addr-file", filepath.Join(temp, addrFile), "--log-level", "warn",
+	}, flags...)
+	p := &process{log: &bytes.Buffer{}, done: make(chan error, 1)}
+	p.cmd = &exec.Cmd{Path: exe, Args: args, Stdout: p.log, Stderr: p.log}
+	p.cmd.Env = append(os.Environ(), "ROLLCALL_BOOTSTRAP_TOKEN="+testToken)
+	if err := p.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	go func() { p.done <- p.cmd.Wait() }()
+	t.Cleanup(p.kill)
 	return p
 }
 
