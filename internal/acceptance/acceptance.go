@@ -38,8 +38,10 @@ func Run(t *testing.T, newServer func(testing.TB) Server) {
 	for _, profile := range Profiles() {
 		t.Run("filters/"+profile, func(t *testing.T) { Filters(t, newServer(t), profile) })
 		t.Run("patches/"+profile, func(t *testing.T) { Patches(t, newServer(t), profile) })
+		t.Run("choices/"+profile, func(t *testing.T) { Choices(t, newServer(t), profile) })
 	}
 	// Identity providers need the relaxations, so their flows are replayed under the default profile only.
+	t.Run("relaxations", func(t *testing.T) { Relaxations(t, newServer(t)) })
 	t.Run("flows", func(t *testing.T) { Flows(t, newServer, auto) })
 }
 

@@ -3,7 +3,6 @@ package acceptance_test
 import (
 	"context"
 	"crypto/rand"
-	"io"
 	"log/slog"
 	"net/http/httptest"
 	"testing"
@@ -51,7 +50,7 @@ func serve(t testing.TB, registry *resources.Registry, store storage.Store) acce
 	}
 	edge, err := api.New(api.Options{
 		Service: service, Auth: service, Registry: registry.Registry,
-		Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
+		Logger: slog.New(slog.DiscardHandler),
 		Now:    time.Now, NewID: newID, CursorKey: make([]byte, 32),
 	})
 	if err != nil {

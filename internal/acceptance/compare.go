@@ -2,6 +2,7 @@ package acceptance
 
 import (
 	"encoding/json"
+	"maps"
 	"slices"
 )
 
@@ -18,9 +19,9 @@ func defaults(created, sent, after any) map[string]bool {
 	return own
 }
 
-// comparable returns a resource in the form in which the corpus compares: without what the server makes, and with
+// forComparison returns a resource in the form in which the corpus compares: without what the server makes, and with
 // every list in one order. own are the attributes that the server made at creation; they are kept where want has them.
-func comparable(resource, want any, own map[string]bool) any {
+func forComparison(resource, want any, own map[string]bool) any {
 	object, ok := resource.(map[string]any)
 	if !ok {
 		return resource
@@ -83,9 +84,7 @@ func withoutMade(v any) any {
 
 func copyOf(m map[string]any) map[string]any {
 	out := make(map[string]any, len(m))
-	for name, value := range m {
-		out[name] = value
-	}
+	maps.Copy(out, m)
 	return out
 }
 

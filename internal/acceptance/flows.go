@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -180,9 +181,7 @@ func (e *engine) expand(v any) (any, error) {
 			}
 			out := copyOf(captured)
 			changes, _ := with.(map[string]any)
-			for name, value := range changes {
-				out[name] = value
-			}
+			maps.Copy(out, changes)
 			return out, nil
 		}
 		out := make(map[string]any, len(v))

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"strings"
 	"testing"
@@ -82,9 +83,7 @@ func (r patchReason) outcome(t testing.TB, p *patchCase) patchOutcome {
 			t.Fatal(err)
 		}
 	}
-	for name, value := range changes {
-		after[name] = value
-	}
+	maps.Copy(after, changes)
 	return patchOutcome{After: encode(t, after), NoChange: len(changes) == 0}
 }
 
@@ -220,7 +219,7 @@ func succeeded(answer, stored, after *reply, before, want any, noChange bool) er
 	if got, ok := lookup(after.body, "password").(string); ok {
 		return fmt.Errorf("the password is returned (%d bytes)", len(got))
 	}
-	wantText, gotText := show(comparable(want, want, nil)), show(comparable(after.body, want, defaults(stored.body, before, after.body)))
+	wantText, gotText := show(forComparison(want, want, nil)), show(forComparison(after.body, want, defaults(stored.body, before, after.body)))
 	if wantText != gotText {
 		return fmt.Errorf("stored is not what was wanted:\nwant %s\ngot  %s", wantText, gotText)
 	}

@@ -68,16 +68,18 @@ func TestCheck(t *testing.T) {
 	}
 }
 
-func TestComparable(t *testing.T) {
+func TestForComparison(t *testing.T) {
 	tests := []struct {
 		name, created, sent, after, want string
 		same                             bool
 	}{
 		{"order of values", `{}`, `{}`, `{"emails":[{"value":"a"},{"value":"b"}]}`, `{"emails":[{"value":"b"},{"value":"a"}]}`, true},
 		{"a value more", `{}`, `{}`, `{"emails":[{"value":"a"},{"value":"b"}]}`, `{"emails":[{"value":"b"}]}`, false},
-		{"made by the server", `{}`, `{}`,
+		{
+			"made by the server", `{}`, `{}`,
 			`{"id":"1","meta":{},"groups":[],"members":[{"value":"u","display":"U","type":"User","$ref":"r"}]}`,
-			`{"members":[{"value":"u"}]}`, true},
+			`{"members":[{"value":"u"}]}`, true,
+		},
 		{"type of an address is the client's", `{}`, `{}`, `{"emails":[{"value":"a","type":"work"}]}`, `{"emails":[{"value":"a"}]}`, false},
 		{"given at creation and left alone", `{"active":true}`, `{}`, `{"active":true}`, `{}`, true},
 		{"given at creation and changed", `{"active":true}`, `{}`, `{"active":false}`, `{}`, false},
@@ -94,8 +96,8 @@ func TestComparable(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			got := show(comparable(v[2], v[3], defaults(v[0], v[1], v[2])))
-			want := show(comparable(v[3], v[3], nil))
+			got := show(forComparison(v[2], v[3], defaults(v[0], v[1], v[2])))
+			want := show(forComparison(v[3], v[3], nil))
 			if (got == want) != tt.same {
 				t.Errorf("got %s, want %s: same %t, want %t", got, want, got == want, tt.same)
 			}

@@ -47,7 +47,7 @@ const (
 	UnprefixedExtension
 	// EmptyOperations: a PATCH with no operations changes nothing (Microsoft's validator).
 	EmptyOperations
-	// NullReference: null, empty or server-owned members of an element (`"$ref":null`, `display`) are ignored.
+	// NullReference: a PATCH value that is an emptied reference, {"value": ""}, removes it (Entra's manager).
 	NullReference
 	// StringNumber: "5" for an integer or decimal.
 	StringNumber
