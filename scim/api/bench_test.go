@@ -2,7 +2,6 @@ package api_test
 
 import (
 	"fmt"
-	"io"
 	"log/slog"
 	"net/http"
 	"testing"
@@ -22,7 +21,7 @@ func (s *sink) WriteHeader(status int)      { s.status = status }
 
 // BenchmarkReads is what the edge and everything behind it cost for one read, without a network.
 func BenchmarkReads(b *testing.B) {
-	w := newWorld(b, openSQLite, func(o *api.Options) { o.Logger = slog.New(slog.NewJSONHandler(io.Discard, nil)) })
+	w := newWorld(b, openSQLite, func(o *api.Options) { o.Logger = slog.New(slog.DiscardHandler) })
 	var id string
 	for i := range 1000 {
 		id = w.create(b, "acme", "/Users", fmt.Sprintf(`{%s,"userName":"user%d@example.com","externalId":"e%d","displayName":"User %d",

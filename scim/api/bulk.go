@@ -157,8 +157,9 @@ func (x *exchange) sendBulk(ops []scim.BulkOperation, results []scim.BulkResult)
 		out, status = x.appendBulkResult(out, &ops[i], r)
 		x.api.metrics.Request(x.client.OrgSlug, string(r.Type), "BULK "+methodLabel(ops[i].Method), status, each)
 	}
-	*buf = append(out, `]}`...)
-	x.send(http.StatusOK, *buf)
+	out = append(out, `]}`...)
+	*buf = out
+	x.send(http.StatusOK, out)
 }
 
 func (x *exchange) appendBulkResult(dst []byte, op *scim.BulkOperation, r *scim.BulkResult) ([]byte, int) {

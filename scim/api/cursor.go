@@ -191,7 +191,7 @@ func (c cursor) encode() []byte {
 	b := make([]byte, 0, cursorHead+len(v.Str)+len(c.pos.ID))
 	b = append(b, cursorFormat, byte(c.dir))
 	b = append(b, c.hash[:]...)
-	b = binary.BigEndian.AppendUint32(b, uint32(c.count)) //nolint:gosec // 0 to MaxCount
+	b = binary.BigEndian.AppendUint32(b, uint32(c.count))
 	b = binary.BigEndian.AppendUint64(b, uint64(c.expires.UnixMilli()))
 	var flags byte
 	for i, f := range []bool{c.pos.Sorted, c.pos.Absent, v.Bool, v.IsInt} {
@@ -205,7 +205,7 @@ func (c cursor) encode() []byte {
 		number = uint64(v.Int)
 	}
 	b = binary.BigEndian.AppendUint64(b, number)
-	b = binary.BigEndian.AppendUint32(b, uint32(len(v.Str))) //nolint:gosec // far below 4 GiB
+	b = binary.BigEndian.AppendUint32(b, uint32(len(v.Str)))
 	b = append(b, v.Str...)
 	return append(b, c.pos.ID...)
 }
@@ -216,14 +216,14 @@ func decodeCursor(b []byte) (cursor, bool) {
 	}
 	c := cursor{dir: direction(b[1]), hash: [16]byte(b[2:18])}
 	c.count = int(binary.BigEndian.Uint32(b[18:]))
-	c.expires = time.UnixMilli(int64(binary.BigEndian.Uint64(b[22:]))) //nolint:gosec // our own bytes
+	c.expires = time.UnixMilli(int64(binary.BigEndian.Uint64(b[22:])))
 	flags := b[30]
 	c.pos.Sorted, c.pos.Absent = flags&1 != 0, flags&2 != 0
 	v := &c.pos.Value
 	v.Bool, v.IsInt, v.Kind = flags&4 != 0, flags&8 != 0, query.Kind(b[31])
 	number := binary.BigEndian.Uint64(b[32:])
 	if v.IsInt {
-		v.Int = int64(number) //nolint:gosec // our own bytes
+		v.Int = int64(number)
 	} else {
 		v.Dec = math.Float64frombits(number)
 	}

@@ -74,10 +74,10 @@ func (x *exchange) handle() error {
 	if x.route.folded && !x.caller.Compat.Allow(compat.LowerCaseEndpoint) {
 		x.route = route{}
 	}
-	switch x.route.kind {
-	case unknown:
+	if x.route.kind == unknown {
 		return &scim.Error{Status: http.StatusNotFound, Detail: "no such endpoint"}
-	case me:
+	}
+	if x.route.kind == me {
 		// A token stands for a provisioning client, not for a person (RFC 7644 3.11).
 		return &scim.Error{Status: http.StatusNotImplemented, Detail: "/Me is not supported: a token belongs to no user"}
 	}

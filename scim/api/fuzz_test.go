@@ -30,8 +30,12 @@ func FuzzBody(f *testing.F) {
 	w := newWorld(f, openSQLite, nil)
 	user := w.create(f, "acme", "/Users", `{`+userSchema+`,"userName":"stays","password":"LEAKED"}`)
 	routes := []struct{ method, path string }{
-		{"POST", "/Users"}, {"PUT", "/Users/" + user}, {"PATCH", "/Users/" + user}, {"POST", "/Groups"},
-		{"POST", "/Users/.search"}, {"POST", "/Bulk"},
+		{"POST", "/Users"},
+		{"PUT", "/Users/" + user},
+		{"PATCH", "/Users/" + user},
+		{"POST", "/Groups"},
+		{"POST", "/Users/.search"},
+		{"POST", "/Bulk"},
 	}
 	f.Fuzz(func(t *testing.T, n int, body string) {
 		r := routes[(n%len(routes)+len(routes))%len(routes)]

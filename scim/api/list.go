@@ -221,7 +221,8 @@ func (x *exchange) sendPage(types []*endpointType, selections []*projection.Sele
 			return err
 		}
 	}
-	*buf = append(out, `]}`...)
-	x.send(http.StatusOK, *buf)
+	out = append(out, `]}`...)
+	*buf = out
+	x.send(http.StatusOK, out)
 	return nil
 }

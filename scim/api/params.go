@@ -3,6 +3,7 @@ package api
 import (
 	"math"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -71,10 +72,8 @@ func eachParameter(raw string, set func(name, value string) error) error {
 		}
 		switch name {
 		case "filter", "sortBy", "sortOrder", "startIndex", "count", "cursor":
-			for _, s := range seen[:n] {
-				if s == name {
-					return scim.InvalidValue(name, "is given twice")
-				}
+			if slices.Contains(seen[:n], name) {
+				return scim.InvalidValue(name, "is given twice")
 			}
 			seen[n] = name
 			n++

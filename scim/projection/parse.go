@@ -1,6 +1,7 @@
 package projection
 
 import (
+	"slices"
 	"strings"
 
 	"rollcall/scim"
@@ -129,16 +130,14 @@ func AsksRequest(rt *schema.ResourceType) bool {
 func plain(rt *schema.ResourceType) bool {
 	core := func(a *schema.Attribute) bool {
 		// Secrets, which are top-level core attributes, are not in documents.
-		return a.Returned == schema.ReturnedRequest || anySub(a, hidden)
+		return a.Returned == schema.ReturnedRequest || slices.ContainsFunc(a.Sub, hidden)
 	}
-	for _, a := range rt.Schema.Attributes {
-		if core(a) {
-			return false
-		}
+	if slices.ContainsFunc(rt.Schema.Attributes, core) {
+		return false
 	}
 	for _, e := range rt.Extensions {
 		for _, a := range e.Attributes {
-			if hidden(a) || anySub(a, hidden) {
+			if hidden(a) || slices.ContainsFunc(a.Sub, hidden) {
 				return false
 			}
 		}
@@ -150,29 +149,14 @@ func hidden(a *schema.Attribute) bool {
 	return a.Returned == schema.ReturnedRequest || a.Returned == schema.ReturnedNever
 }
 
-func anySub(a *schema.Attribute, f func(*schema.Attribute) bool) bool {
-	for _, sub := range a.Sub {
-		if f(sub) {
-			return true
-		}
-	}
-	return false
-}
-
 func anyAttribute(rt *schema.ResourceType, f func(*schema.Attribute) bool) bool {
-	for _, a := range rt.Schema.Attributes {
-		if f(a) || anySub(a, f) {
-			return true
-		}
+	either := func(a *schema.Attribute) bool { return f(a) || slices.ContainsFunc(a.Sub, f) }
+	if slices.ContainsFunc(rt.Schema.Attributes, either) {
+		return true
 	}
-	for _, e := range rt.Extensions {
-		for _, a := range e.Attributes {
-			if f(a) || anySub(a, f) {
-				return true
-			}
-		}
-	}
-	return false
+	return slices.ContainsFunc(rt.Extensions, func(e schema.Extension) bool {
+		return slices.ContainsFunc(e.Attributes, either)
+	})
 }
 
 // onlyBeside reports whether an exclusion touches only whole attributes that lie beside the stored document: meta

@@ -39,7 +39,8 @@ func widget(t testing.TB) *schema.ResourceType {
 		}},
 		Extensions: []schema.Extension{{Schema: &schema.Schema{URN: gadgetURN, Name: "Gadget", Attributes: []*schema.Attribute{
 			text("color", schema.ReturnedDefault), text("size", schema.ReturnedDefault), text("origin", schema.ReturnedRequest),
-			text("key", schema.ReturnedNever), {Name: "maker", Kind: query.Complex, Sub: parts()},
+			text("key", schema.ReturnedNever),
+			{Name: "maker", Kind: query.Complex, Sub: parts()},
 		}}}},
 	}
 	if _, err := schema.NewRegistry(rt); err != nil {
