@@ -164,6 +164,7 @@ func TestCompileErrors(t *testing.T) {
 		{`addresses co "x"`, `addresses: a complex attribute can only be tested with pr`},
 		{`meta eq "x"`, `meta: a complex attribute can only be tested with pr`},
 		{`meta.location sw "https"`, `meta.location: is derived by the server`},
+		{`meta.resourceType eq 5`, `meta.resourceType: is compared with a string`},
 		{`meta.location gt null`, `null can only be compared`},
 		{`groups.$ref co "x"`, `groups.$ref: is derived by the server`},
 		{`groups.$ref eq 5`, `groups.$ref: is compared with a string`},
@@ -239,6 +240,10 @@ func TestShape(t *testing.T) {
 		{`meta.resourceType eq "User" and title pr`, query.Present{Field: title}},
 		{`meta.resourceType eq "Group" and title pr`, query.Const(false)},
 		{`not (meta.resourceType eq "Group")`, query.Const(true)},
+		{`meta.resourceType eq "User" and meta.resourceType pr`, query.Const(true)},
+		{`meta.resourceType eq "User" or title pr`, query.Const(true)},
+		{`meta.resourceType eq "Group" or meta.resourceType ew "p"`, query.Const(false)},
+		{`emails[value pr] and not (not (meta.resourceType eq "Group"))`, query.Const(false)},
 		{`meta.location eq "https://elsewhere.example/x"`, query.Const(false)},
 		{`emails[type eq "Work"]`, query.Any{Field: emails, Where: eq(query.Field{Path: "emails.type", Steps: []string{"type"}}, "work")}},
 		{`members eq "Abc"`, eq(members, "Abc")},
@@ -262,6 +267,39 @@ func TestShape(t *testing.T) {
 		if diff := cmp.Diff(tt.want, got); diff != "" {
 			t.Errorf("%s: %s", tt.in, diff)
 		}
+	}
+}
+
+// TestUnknown is about queries over several types, where an attribute of another type has no value here.
+func TestUnknown(t *testing.T) {
+	rt := registry(t).Types()[0]
+	tests := []struct {
+		in   string
+		want bool
+	}{
+		{`members pr`, false},
+		{`members eq "x"`, false},
+		{`members ne "x"`, true},
+		{`members eq null`, true},
+		{`members ne null`, false},
+		{`members[value eq "x"]`, false},
+		{`not (members[value eq "x"])`, true},
+	}
+	for _, tt := range tests {
+		opt := options(t, "strict")
+		var told []string
+		opt.Unknown = func(name string) bool { told = append(told, name); return true }
+		e, err := filter.CompileText(rt, tt.in, opt)
+		if err != nil {
+			t.Errorf("%s: %v", tt.in, err)
+			continue
+		}
+		if e != query.Const(tt.want) || !slices.Equal(told, []string{"members"}) {
+			t.Errorf("%s: got %v, told %v", tt.in, e, told)
+		}
+		opt.Unknown = func(string) bool { return false }
+		_, err = filter.CompileText(rt, tt.in, opt)
+		wantInvalidFilter(t, tt.in, err)
 	}
 }
 

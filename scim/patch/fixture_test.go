@@ -30,12 +30,25 @@ func gadget() *schema.Schema {
 	}}
 }
 
+const strictURN = "urn:example:strict:2.0:User"
+
+// demanding has required attributes at every level.
+func demanding() *schema.Schema {
+	return &schema.Schema{URN: strictURN, Name: "Demanding", Attributes: []*schema.Attribute{
+		{Name: "code", Required: true},
+		{Name: "desk", Kind: query.Complex, Required: true, Sub: []*schema.Attribute{{Name: "value"}, {Name: "floor"}}},
+		{Name: "keys", Kind: query.Complex, Multi: true, Required: true, Sub: []*schema.Attribute{
+			{Name: "value", Required: true}, {Name: "type"},
+		}},
+	}}
+}
+
 func types(tb testing.TB) (user, group *schema.ResourceType) {
 	tb.Helper()
 	r, err := schema.NewRegistry(
 		&schema.ResourceType{
 			Name: "User", Endpoint: "/Users", Schema: schema.CoreUser(), Groups: "groups",
-			Extensions: []schema.Extension{{Schema: schema.EnterpriseUser()}, {Schema: gadget()}},
+			Extensions: []schema.Extension{{Schema: schema.EnterpriseUser()}, {Schema: gadget()}, {Schema: demanding()}},
 		},
 		&schema.ResourceType{Name: "Group", Endpoint: "/Groups", Schema: schema.CoreGroup(), Members: "members"},
 	)

@@ -223,6 +223,8 @@ func TestMutability(t *testing.T) {
 		{name: "immutable set twice", before: none, ops: `[{"op":"add","path":"` + gadgetURN + `:badge","value":"b"},{"op":"add","path":"` + gadgetURN + `:badge","value":"c"}]`, err: scim.TypeMutability},
 		{name: "immutable removed with its extension", before: g(`{"badge":"b"}`), ops: `[{"op":"remove","path":"` + gadgetURN + `"}]`, err: scim.TypeMutability},
 		{name: "immutable sub without value", before: g(`{"home":{"city":"c"}}`), ops: `[{"op":"add","path":"` + gadgetURN + `:home.plot","value":"p"}]`, after: g(`{"home":{"city":"c","plot":"p"}}`)},
+		{name: "immutable sub set to null", before: g(`{"home":{"plot":"p","city":"c"}}`), ops: `[{"op":"replace","path":"` + gadgetURN + `:home","value":{"plot":null}}]`, err: scim.TypeMutability},
+		{name: "immutable sub by path", before: g(`{"home":{"plot":"p"}}`), ops: `[{"op":"replace","path":"` + gadgetURN + `:home.plot","value":"q"}]`, err: scim.TypeMutability},
 		{name: "immutable sub changed", before: g(`{"home":{"plot":"p"}}`), ops: `[{"op":"replace","path":"` + gadgetURN + `:home","value":{"plot":"q"}}]`, err: scim.TypeMutability},
 		{name: "immutable sub of an element changed", before: g(`{"rooms":[{"value":"r","key":"k"}]}`), ops: `[{"op":"replace","path":"` + gadgetURN + `:rooms[value eq \"r\"].key","value":"l"}]`, err: scim.TypeMutability},
 		{name: "immutable sub of an element merged", before: g(`{"rooms":[{"value":"r","key":"k"}]}`), ops: `[{"op":"add","path":"` + gadgetURN + `:rooms[value eq \"r\"]","value":{"key":"l"}}]`, err: scim.TypeMutability},
@@ -234,6 +236,29 @@ func TestMutability(t *testing.T) {
 		{name: "schemas, wrong type", before: none, ops: `[{"op":"add","path":"schemas","value":[1]}]`, err: scim.TypeInvalidValue},
 		{name: "schemas removed", before: none, ops: `[{"op":"remove","path":"schemas"}]`, err: scim.TypeMutability},
 		{name: "schemas by filter", before: none, ops: `[{"op":"remove","path":"schemas[value eq \"urn:x\"]"}]`, err: scim.TypeMutability},
+	})
+}
+
+// TestRequired is about what must not go away (RFC 7644 3.5.2.2): a remove is a mutability error, a null no value.
+func TestRequired(t *testing.T) {
+	u := strictURN
+	full := `{"` + u + `":{"code":"c","desk":{"value":"d"},"keys":[{"value":"k","type":"t"},{"value":"l"}]}}`
+	runTable(t, []test{
+		{name: "attribute", before: full, ops: `[{"op":"remove","path":"` + u + `:code"}]`, err: scim.TypeMutability},
+		{name: "attribute, null", before: full, ops: `[{"op":"replace","path":"` + u + `:code","value":null}]`, err: scim.TypeInvalidValue},
+		{name: "extension", before: full, ops: `[{"op":"remove","path":"` + u + `"}]`, err: scim.TypeMutability},
+		{name: "extension, null", before: full, ops: `[{"op":"replace","value":{"` + u + `":null}}]`, err: scim.TypeMutability},
+		{name: "extension, adding null", before: full, ops: `[{"op":"add","value":{"` + u + `":null}}]`},
+		{name: "complex, emptied", profile: "auto", before: full, ops: `[{"op":"replace","path":"` + u + `:desk","value":{"value":""}}]`, err: scim.TypeInvalidValue, used: []compat.Rule{compat.NullReference}},
+		{name: "complex, last sub-attribute", before: full, ops: `[{"op":"remove","path":"` + u + `:desk.value"}]`, err: scim.TypeMutability},
+		{name: "all elements", before: full, ops: `[{"op":"remove","path":"` + u + `:keys"}]`, err: scim.TypeMutability},
+		{name: "all elements by filter", before: full, ops: `[{"op":"remove","path":"` + u + `:keys[value pr]"}]`, err: scim.TypeMutability},
+		{name: "some elements by filter", before: full, ops: `[{"op":"remove","path":"` + u + `:keys[type pr]"}]`, after: `{"` + u + `":{"code":"c","desk":{"value":"d"},"keys":[{"value":"l"}]}}`},
+		{name: "all listed elements", profile: "auto", before: full, ops: `[{"op":"remove","path":"` + u + `:keys","value":["k","l"]}]`, err: scim.TypeMutability, used: []compat.Rule{compat.RemoveWithValue, compat.BareComplexValue}},
+		{name: "sub-attribute of every element", before: full, ops: `[{"op":"remove","path":"` + u + `:keys.value"}]`, err: scim.TypeMutability},
+		{name: "sub-attribute of some", before: full, ops: `[{"op":"remove","path":"` + u + `:keys[type pr].value"}]`, err: scim.TypeMutability},
+		{name: "sub-attribute of some, null", before: full, ops: `[{"op":"replace","path":"` + u + `:keys[type pr].value","value":null}]`, err: scim.TypeInvalidValue},
+		{name: "readOnly inside an extension object", before: none, ops: `[{"op":"add","path":"` + gadgetURN + `","value":{"serial":"x"}}]`, err: scim.TypeMutability},
 	})
 }
 
