@@ -130,7 +130,9 @@ func (m *Metrics) Request(org, resourceType, method string, status int, d time.D
 }
 
 // Relaxation counts one use of a compatibility rule.
-func (m *Metrics) Relaxation(rule, profile string) { m.relaxations.WithLabelValues(rule, profile).Inc() }
+func (m *Metrics) Relaxation(rule, profile string) {
+	m.relaxations.WithLabelValues(rule, profile).Inc()
+}
 
 // AuthFailure counts one refused credential.
 func (m *Metrics) AuthFailure(reason string) { m.authFailures.WithLabelValues(reason).Inc() }
