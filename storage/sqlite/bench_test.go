@@ -1,3 +1,5 @@
+//go:build unix
+
 package sqlite_test
 
 import (
@@ -39,6 +41,9 @@ func benchTypes() []storage.Type {
 		}},
 	}
 }
+
+// readUsers is how many users the benchmarks of reads have.
+const readUsers = 20000
 
 const benchOrg scim.OrgID = "00000000-0000-7000-8000-0000000000aa"
 
@@ -115,11 +120,13 @@ func (s *bench) inserts(ctx context.Context, n int) []storage.Step {
 
 func BenchmarkBatchInsert(b *testing.B) {
 	s := newBench(b, 0)
+	defer reportCPU(b)()
 	s.fill(b, b.N)
 }
 
 func BenchmarkInsert(b *testing.B) {
 	s := newBench(b, 1000)
+	defer reportCPU(b)()
 	b.SetParallelism(8)
 	b.RunParallel(func(pb *testing.PB) {
 		for pb.Next() {
@@ -133,6 +140,7 @@ func BenchmarkInsert(b *testing.B) {
 
 func BenchmarkInsertAlone(b *testing.B) {
 	s := newBench(b, 1000)
+	defer reportCPU(b)()
 	for range b.N {
 		k := storage.Key{Org: benchOrg, Type: "User", ID: s.ids.New()}
 		if _, err := s.Insert(b.Context(), k, s.clock.Tick(), benchUser(int(s.next.Add(1)))); err != nil {
@@ -143,6 +151,7 @@ func BenchmarkInsertAlone(b *testing.B) {
 
 func BenchmarkPatch(b *testing.B) {
 	s := newBench(b, 20000)
+	defer reportCPU(b)()
 	var n atomic.Int64
 	b.SetParallelism(8)
 	b.RunParallel(func(pb *testing.PB) {
@@ -169,9 +178,10 @@ func BenchmarkPatch(b *testing.B) {
 }
 
 func BenchmarkGet(b *testing.B) {
+	s := newBench(b, readUsers)
 	for _, load := range []query.Load{{}, {Groups: true}} {
 		b.Run(fmt.Sprintf("groups=%t", load.Groups), func(b *testing.B) {
-			s := newBench(b, 100000)
+			defer reportCPU(b)()
 			var n atomic.Int64
 			b.RunParallel(func(pb *testing.PB) {
 				for pb.Next() {
@@ -186,14 +196,15 @@ func BenchmarkGet(b *testing.B) {
 }
 
 func BenchmarkFilterEq(b *testing.B) {
-	s := newBench(b, 100000)
+	s := newBench(b, readUsers)
 	types := benchTypes()
 	for _, ix := range types[0].Indexes[:3] {
 		b.Run(ix.Field.Path, func(b *testing.B) {
+			defer reportCPU(b)()
 			var n atomic.Int64
 			b.RunParallel(func(pb *testing.PB) {
 				for pb.Next() {
-					i := int(n.Add(1)*7919)%100000 + 1
+					i := int(n.Add(1)*7919)%readUsers + 1
 					v := benchUser(i).Unique[0].Value
 					if ix.Field.Path == "externalId" {
 						v = fmt.Sprintf("%08x-ext-%d", uint32(i)*2654435761, i)
@@ -213,10 +224,10 @@ func BenchmarkFilterEq(b *testing.B) {
 }
 
 func BenchmarkList(b *testing.B) {
-	s := newBench(b, 100000)
+	s := newBench(b, readUsers)
 	types := benchTypes()
 	sorted := types[0].Indexes[0].Field
-	after := &query.Position{ID: s.users[99800].ID}
+	after := &query.Position{ID: s.users[readUsers-200].ID}
 	active := query.Compare{Field: types[0].Indexes[4].Field, Op: query.Eq, Value: query.Value{Kind: query.Boolean, Bool: true}}
 	for _, c := range []struct {
 		name string
@@ -225,7 +236,7 @@ func BenchmarkList(b *testing.B) {
 		{"first page", query.Query{Total: true}},
 		{"with groups", query.Query{Total: true, Load: query.Load{Groups: true}}},
 		{"last page by cursor", query.Query{Total: true, After: after}},
-		{"last page by offset", query.Query{Total: true, Offset: 99900}},
+		{"last page by offset", query.Query{Total: true, Offset: readUsers - 100}},
 		{"sorted by userName", query.Query{Total: true, Sorted: true}},
 		{"active", query.Query{Sources: []query.Source{{Type: "User", Where: active}}}},
 		{"active with total", query.Query{Total: true, Sources: []query.Source{{Type: "User", Where: active}}}},
@@ -239,6 +250,7 @@ func BenchmarkList(b *testing.B) {
 			if q.Sorted {
 				q.Sources[0].Sort = &sorted
 			}
+			defer reportCPU(b)()
 			for range b.N {
 				page, err := s.Query(b.Context(), benchOrg, q)
 				if err != nil || len(page.Records) != 100 {
@@ -263,6 +275,7 @@ func BenchmarkMemberAdd(b *testing.B) {
 				b.Fatal(err)
 			}
 			b.ResetTimer()
+			defer reportCPU(b)()
 			for i := range b.N {
 				d := storage.MemberDelta{Add: []string{s.users[size+i/2%1000].ID}}
 				if i%2 == 1 {

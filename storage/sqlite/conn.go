@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
@@ -10,10 +11,11 @@ import (
 // conn is a connection with its prepared statements. The texts of the fixed statements are constants and stay
 // prepared; those that the compiler makes are kept in a small ring, as a client decides how many there are.
 type conn struct {
-	c    *sqlite.Conn
-	made map[string]*sqlite.Stmt
-	ring [64]string
-	next int
+	c     *sqlite.Conn
+	fixed map[string]*sqlite.Stmt
+	made  map[string]*sqlite.Stmt
+	ring  [64]string
+	next  int
 }
 
 // pragmas for every connection. The sub-journals of savepoints and the trees of sorts stay in memory: they are
@@ -25,7 +27,7 @@ func openConn(path string, flags sqlite.OpenFlags, pragmas string) (*conn, error
 	if err != nil {
 		return nil, err
 	}
-	k := &conn{c: c, made: make(map[string]*sqlite.Stmt)}
+	k := &conn{c: c, fixed: make(map[string]*sqlite.Stmt), made: make(map[string]*sqlite.Stmt)}
 	if err := k.script(connPragmas + pragmas); err != nil {
 		_ = c.Close()
 		return nil, err
@@ -34,8 +36,10 @@ func openConn(path string, flags sqlite.OpenFlags, pragmas string) (*conn, error
 }
 
 func (c *conn) close() error {
-	for _, s := range c.made {
-		_ = s.Finalize()
+	for _, all := range []map[string]*sqlite.Stmt{c.fixed, c.made} {
+		for _, s := range all {
+			_ = s.Finalize()
+		}
 	}
 	return c.c.Close()
 }
@@ -64,28 +68,29 @@ func (c *conn) script(sql string) error {
 	}
 }
 
-// prep returns the fixed statement sql, ready for its parameters in order.
+// prep returns the fixed statement sql, ready for its parameters in order; all of them have to be bound, as the last
+// values stay.
 func (c *conn) prep(sql string) stmt {
-	s, err := c.c.Prepare(sql)
-	return stmt{s: s, err: err}
+	s := c.fixed[sql]
+	if s == nil {
+		var err error
+		if s, err = c.prepare(sql); err != nil {
+			return stmt{err: err}
+		}
+		c.fixed[sql] = s
+		return stmt{s: s}
+	}
+	return stmt{s: s, err: s.Reset()}
 }
 
 // prepMade is prep for a text that the compiler made.
 func (c *conn) prepMade(sql string) stmt {
 	if s := c.made[sql]; s != nil {
-		err := s.Reset()
-		if err == nil {
-			err = s.ClearBindings()
-		}
-		return stmt{s: s, err: err}
+		return stmt{s: s, err: s.Reset()}
 	}
-	s, rest, err := c.c.PrepareTransient(sql)
+	s, err := c.prepare(sql)
 	if err != nil {
 		return stmt{err: err}
-	}
-	if rest != 0 {
-		_ = s.Finalize()
-		return stmt{err: fmt.Errorf("statement has %d trailing bytes", rest)}
 	}
 	if old := c.made[c.ring[c.next]]; old != nil {
 		delete(c.made, c.ring[c.next])
@@ -95,6 +100,20 @@ func (c *conn) prepMade(sql string) stmt {
 	c.next = (c.next + 1) % len(c.ring)
 	c.made[sql] = s
 	return stmt{s: s}
+}
+
+// prepare compiles a statement whose plan does not depend on the values of its parameters. SQLite looks at some of
+// them (a LIMIT, a column compared with a small number), and then compiles the statement again for each execution,
+// which costs several times the execution itself; a sign before the parameter keeps it from looking.
+func (c *conn) prepare(sql string) (*sqlite.Stmt, error) {
+	s, rest, err := c.c.PrepareTransient(strings.ReplaceAll(sql, "?", "+?"))
+	if err != nil {
+		return nil, err
+	}
+	if rest != 0 {
+		return nil, errors.Join(errors.New("statement has trailing bytes"), s.Finalize())
+	}
+	return s, nil
 }
 
 // exec runs a fixed statement that has no parameters.

@@ -200,17 +200,13 @@ func (s *Store) reader(ctx context.Context) (*conn, error) {
 
 func (s *Store) putBack(c *conn) { s.readers <- c }
 
-// snapshot runs f in one read transaction, which ends early when ctx does.
+// snapshot runs f in one read transaction.
 func (s *Store) snapshot(ctx context.Context, f func(*conn) error) error {
 	c, err := s.reader(ctx)
 	if err != nil {
 		return err
 	}
 	defer s.putBack(c)
-	if ctx.Done() != nil {
-		c.c.SetInterrupt(ctx.Done())
-		defer c.c.SetInterrupt(nil)
-	}
 	return c.snapshot(f)
 }
 
@@ -218,12 +214,9 @@ func (c *conn) snapshot(f func(*conn) error) error {
 	if err := c.exec("BEGIN"); err != nil {
 		return err
 	}
-	defer func() {
-		// Cleared first: an interrupted connection refuses even this.
-		c.c.SetInterrupt(nil)
-		_ = c.exec("ROLLBACK")
-	}()
-	return f(c)
+	err := f(c)
+	c.c.SetInterrupt(nil) // an interrupted connection refuses even what follows
+	return errors.Join(err, c.exec("ROLLBACK"))
 }
 
 // observe reports an operation when it ends; use it deferred.

@@ -71,11 +71,21 @@ func (r *runner) run() (storage.Page, error) {
 		}
 		r.plans = append(r.plans, p)
 	}
+	// Watching a context costs more than a seek or two; what may run long is watched.
+	if r.ctx.Done() != nil && r.long() {
+		r.c.c.SetInterrupt(r.ctx.Done())
+		defer r.c.c.SetInterrupt(nil)
+	}
 	found, counted, err := r.page()
 	if err != nil {
 		return page, err
 	}
-	if r.q.Total {
+	q := r.q
+	switch {
+	case !q.Total:
+	case q.After == nil && q.Before == nil && q.Limit > 0 && len(found) <= q.Limit && (len(found) > 0 || q.Offset == 0):
+		page.Total = q.Offset + len(found) // the page is the end
+	default:
 		for i, p := range r.plans {
 			n := counted[i]
 			if n < 0 {
@@ -106,6 +116,17 @@ func (r *runner) run() (storage.Page, error) {
 		page.Sort = append(page.Sort, found[i].pos)
 	}
 	return page, nil
+}
+
+// long reports whether the query may look at many rows.
+func (r *runner) long() bool {
+	for _, p := range r.plans {
+		rank := p.driver().rank
+		if rank > rankEq && (rank != rankAll || p.src.Where != nil || p.byDoc != nil || r.q.Offset > 1000) || p.residual != nil {
+			return true
+		}
+	}
+	return false
 }
 
 // page finds up to one more than Limit matches after the position and the offset, in the query's order (against it
