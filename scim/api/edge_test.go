@@ -90,6 +90,17 @@ func TestPanicIsAnAnswer(t *testing.T) {
 	}
 }
 
+func TestRuntimePanicIsLogged(t *testing.T) {
+	var none []int
+	w := brokenWorld(t, func(context.Context) error { return errors.New(strings.Repeat("x", none[0])) })
+	if rec := w.do(t, "acme", "GET", "/Users/1", ""); rec.Code != 500 || strings.Contains(rec.Body.String(), "index out of range") {
+		t.Errorf("got %d %s", rec.Code, rec.Body)
+	}
+	if !strings.Contains(w.log.String(), "index out of range") || !strings.Contains(w.log.String(), "edge_test.go") {
+		t.Errorf("the log says neither what nor where: %s", w.log)
+	}
+}
+
 func TestAbortIsPassedOn(t *testing.T) {
 	w := brokenWorld(t, func(context.Context) error { panic(http.ErrAbortHandler) })
 	defer func() {

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
+	"runtime"
 	"runtime/debug"
 	"strings"
 	"time"
@@ -160,7 +161,7 @@ func (x *exchange) finish() {
 		}
 		x.api.metrics.Panic()
 		x.api.log.LogAttrs(x.ctx, slog.LevelError, "panic", slog.String("request", x.id),
-			slog.String("route", x.route.text), slog.String("panic", fmt.Sprintf("%T", v)),
+			slog.String("route", x.route.text), slog.String("panic", panicText(v)),
 			slog.String("stack", string(debug.Stack())))
 		if x.status == 0 {
 			x.fail(errPanic)
@@ -182,6 +183,15 @@ func (x *exchange) finish() {
 }
 
 var errPanic = errors.New("panic")
+
+// panicText is what the log may hold of a panic: the runtime's own words, of other values the type, since they may
+// hold what a client sent.
+func panicText(v any) string {
+	if err, ok := v.(runtime.Error); ok {
+		return err.Error()
+	}
+	return fmt.Sprintf("%T", v)
+}
 
 // methodLabel bounds the methods that metrics know.
 func methodLabel(m string) string {

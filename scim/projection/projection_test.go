@@ -194,6 +194,27 @@ func TestWantsAndWhole(t *testing.T) {
 	}
 }
 
+// A password has no way through, even if a document held one.
+func TestPasswordNeverPasses(t *testing.T) {
+	rt := &schema.ResourceType{Name: "User", Endpoint: "/Users", Schema: schema.CoreUser()}
+	if _, err := schema.NewRegistry(rt); err != nil {
+		t.Fatal(err)
+	}
+	urn := rt.Schema.URN
+	for _, lists := range [][2][]string{
+		{nil, nil}, {{"password"}, nil}, {{"PassWord", "userName"}, nil}, {{urn + ":password"}, nil}, {nil, {"userName"}}, {nil, {"bogus"}},
+	} {
+		sel, err := projection.Parse(rt, lists[0], lists[1], nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		out := sel.Written([]string{"password"}).Apply(scim.Attributes{"id": "1", "userName": "u", "password": "p"})
+		if _, ok := out["password"]; ok || sel.Wants("password") {
+			t.Errorf("%v: passed", lists)
+		}
+	}
+}
+
 // FuzzProjection: whatever is asked for, what the schema calls never does not come out, nor what it does not know,
 // and what is always returned does.
 func FuzzProjection(f *testing.F) {
