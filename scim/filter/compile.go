@@ -4,12 +4,12 @@ import (
 	"errors"
 	"strings"
 
+	fp "github.com/scim2/filter-parser/v2"
+
 	"rollcall/scim"
 	"rollcall/scim/compat"
 	"rollcall/scim/query"
 	"rollcall/scim/schema"
-
-	fp "github.com/scim2/filter-parser/v2"
 )
 
 // Options are what compiling a filter needs beside the resource type.

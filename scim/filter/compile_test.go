@@ -5,12 +5,12 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"rollcall/scim"
 	"rollcall/scim/compat"
 	"rollcall/scim/filter"
 	"rollcall/scim/query"
-
-	"github.com/google/go-cmp/cmp"
 )
 
 const (

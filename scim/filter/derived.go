@@ -3,11 +3,11 @@ package filter
 import (
 	"strings"
 
+	fp "github.com/scim2/filter-parser/v2"
+
 	"rollcall/scim"
 	"rollcall/scim/query"
 	"rollcall/scim/schema"
-
-	fp "github.com/scim2/filter-parser/v2"
 )
 
 // derived compiles comparisons of attributes that no document holds because the server computes them when it

@@ -6,12 +6,12 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+	fp "github.com/scim2/filter-parser/v2"
+
 	"rollcall/scim"
 	"rollcall/scim/filter"
 	"rollcall/scim/query"
-
-	"github.com/google/go-cmp/cmp"
-	fp "github.com/scim2/filter-parser/v2"
 )
 
 // seeds adds the filters of the corpus, which are those of many other test suites.

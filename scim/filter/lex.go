@@ -6,9 +6,9 @@ import (
 	"unicode/utf16"
 	"unicode/utf8"
 
-	"rollcall/scim"
-
 	fp "github.com/scim2/filter-parser/v2"
+
+	"rollcall/scim"
 )
 
 func isAlpha(c byte) bool { return 'a' <= c|0x20 && c|0x20 <= 'z' }
@@ -77,7 +77,7 @@ func (p *parser) operator() (fp.CompareOperator, bool) {
 	return op, true
 }
 
-// value = false / null / true / number / string, of JSON; the words in any case, as the library has it.
+// value reads `false / null / true / number / string` of JSON; the words in any case, as the library has it.
 // Single-quoted and bare words are refused: guessing where they end would guess what was asked.
 func (p *parser) value() (any, *scim.Error) {
 	var v any

@@ -3,12 +3,12 @@ package filter
 import (
 	"encoding/json"
 
+	fp "github.com/scim2/filter-parser/v2"
+
 	"rollcall/scim"
 	"rollcall/scim/compat"
 	"rollcall/scim/query"
 	"rollcall/scim/schema"
-
-	fp "github.com/scim2/filter-parser/v2"
 )
 
 // operator maps the library's operators to ours; pr is not among them.
@@ -32,8 +32,9 @@ func operator(o fp.CompareOperator) (query.Op, bool) {
 		return query.Lt, true
 	case fp.LE:
 		return query.Le, true
+	default:
+		return 0, false
 	}
-	return 0, false
 }
 
 // compare compiles one comparison of field f.
@@ -65,8 +66,9 @@ func null(f query.Field, op query.Op) (query.Expr, error) {
 		return query.Not{Expr: query.Present{Field: f}}, nil
 	case query.Ne:
 		return query.Present{Field: f}, nil
+	default:
+		return nil, scim.InvalidFilter("%s: null can only be compared with eq and ne", f.Path)
 	}
-	return nil, scim.InvalidFilter("%s: null can only be compared with eq and ne", f.Path)
 }
 
 // allowed is table 3 of RFC 7644 3.4.2.2: boolean and binary have no order. That the substring operators are for
@@ -95,7 +97,6 @@ func (c *compiler) operand(f query.Field, v any) (query.Value, error) {
 			return out, scim.InvalidFilter("%s: is compared with true or false", f.Path)
 		}
 		out.Bool = b
-		return out, nil
 	case query.Integer, query.Decimal:
 		n, ok := c.number(v)
 		if !ok {
@@ -107,12 +108,19 @@ func (c *compiler) operand(f query.Field, v any) (query.Value, error) {
 		if out.Dec, ok = n.Float(); !ok {
 			return out, scim.InvalidFilter("%s: the number is out of range", f.Path)
 		}
-		return out, nil
+	default:
+		s, ok := v.(string)
+		if !ok {
+			return out, scim.InvalidFilter("%s: is compared with a string", f.Path)
+		}
+		return text(f, s)
 	}
-	s, ok := v.(string)
-	if !ok {
-		return out, scim.InvalidFilter("%s: is compared with a string", f.Path)
-	}
+	return out, nil
+}
+
+// text types a string operand.
+func text(f query.Field, s string) (query.Value, error) {
+	out := query.Value{Kind: f.Kind, Str: s}
 	switch {
 	case f.Kind == query.DateTime:
 		t, ok := query.ParseInstant(s)
@@ -120,9 +128,7 @@ func (c *compiler) operand(f query.Field, v any) (query.Value, error) {
 			return out, scim.InvalidFilter("%s: is compared with a dateTime such as 2008-01-23T04:56:22Z", f.Path)
 		}
 		out.Str = query.InstantKey(t)
-	case f.CaseExact:
-		out.Str = s
-	default:
+	case !f.CaseExact:
 		out.Str = query.Fold(s)
 	}
 	return out, nil

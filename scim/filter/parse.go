@@ -4,9 +4,9 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"rollcall/scim"
-
 	fp "github.com/scim2/filter-parser/v2"
+
+	"rollcall/scim"
 )
 
 // Parse reads a filter (RFC 7644 3.4.2.2 figure 1). The nodes are pointers, numbers are json.Number, strings are
@@ -122,7 +122,7 @@ func (p *parser) space() bool {
 	return p.i > start
 }
 
-// or = and *( SP "or" SP and )
+// or reads `and *( SP "or" SP and )`.
 func (p *parser) or() (fp.Expression, *scim.Error) {
 	left, err := p.and()
 	for err == nil && p.keyword("or") {
@@ -134,7 +134,7 @@ func (p *parser) or() (fp.Expression, *scim.Error) {
 	return left, err
 }
 
-// and = factor *( SP "and" SP factor )
+// and reads `factor *( SP "and" SP factor )`.
 func (p *parser) and() (fp.Expression, *scim.Error) {
 	left, err := p.factor()
 	for err == nil && p.keyword("and") {
@@ -165,7 +165,7 @@ func (p *parser) word(word string) bool {
 	return false
 }
 
-// factor = ["not" *SP] "(" or ")" / valuePath / attrExp
+// factor reads `["not" *SP] "(" or ")" / valuePath / attrExp`.
 func (p *parser) factor() (fp.Expression, *scim.Error) {
 	start := p.i
 	not := p.word("not")
@@ -209,7 +209,7 @@ func (p *parser) enter() *scim.Error {
 	return nil
 }
 
-// attribute = attrPath SP "pr" / attrPath SP op SP value / attrPath "[" or "]" ["." name SP ...]
+// attribute reads `attrPath SP ("pr" / op SP value)` or `attrPath "[" or "]" ["." name SP ..]`.
 func (p *parser) attribute() (fp.Expression, *scim.Error) {
 	path, err := p.attrPath()
 	if err != nil {
@@ -248,7 +248,7 @@ func (p *parser) brackets() bool {
 	return false
 }
 
-// valueFilter = "[" or "]"; that names inside are sub-attributes and brackets do not nest is for the compiler.
+// valueFilter reads `"[" or "]"`; that names inside are sub-attributes and brackets do not nest is for the compiler.
 func (p *parser) valueFilter() (fp.Expression, *scim.Error) {
 	if err := p.enter(); err != nil {
 		return nil, err
@@ -267,7 +267,7 @@ func (p *parser) valueFilter() (fp.Expression, *scim.Error) {
 	return e, nil
 }
 
-// comparison = SP "pr" / SP op SP value
+// comparison reads `SP "pr" / SP op SP value`.
 func (p *parser) comparison(path fp.AttributePath) (fp.Expression, *scim.Error) {
 	if p.terms++; p.terms > p.lim.Terms {
 		return nil, scim.InvalidFilter("position %d: more than %d terms", p.i+1, p.lim.Terms)
@@ -295,7 +295,7 @@ func (p *parser) comparison(path fp.AttributePath) (fp.Expression, *scim.Error) 
 	return e, nil
 }
 
-// attrPath = [URI ":"] name ["." name]
+// attrPath reads `[URI ":"] name ["." name]`.
 func (p *parser) attrPath() (fp.AttributePath, *scim.Error) {
 	start := p.i
 	for p.i < len(p.s) && isPathByte(p.s[p.i]) {

@@ -5,9 +5,9 @@ import (
 	"fmt"
 	"strings"
 
-	"rollcall/scim"
-
 	fp "github.com/scim2/filter-parser/v2"
+
+	"rollcall/scim"
 )
 
 // text prints a tree so that parsing it yields the same tree. The library's String does not: it quotes as Go does

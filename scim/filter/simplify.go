@@ -51,6 +51,7 @@ func not(e query.Expr) query.Expr {
 		return !e
 	case query.Not:
 		return e.Expr
+	default:
+		return query.Not{Expr: e}
 	}
-	return query.Not{Expr: e}
 }

@@ -3,9 +3,9 @@ package filter
 import (
 	"encoding/json"
 
-	"rollcall/scim"
-
 	fp "github.com/scim2/filter-parser/v2"
+
+	"rollcall/scim"
 )
 
 // Term is one `name eq value` of a value filter. Value is a raw tree as of scim.ParseJSON.

@@ -1,6 +1,7 @@
 package patch
 
 import (
+	"maps"
 	"slices"
 
 	"rollcall/scim"
@@ -62,9 +63,7 @@ func (a *applier) begin(doc scim.Attributes) {
 		return
 	}
 	a.doc = make(scim.Attributes, len(doc)+2)
-	for k, v := range doc {
-		a.doc[k] = v
-	}
+	maps.Copy(a.doc, doc)
 }
 
 func (a *applier) use(r compat.Rule) {
@@ -93,9 +92,7 @@ func (a *applier) container(p schema.Path) scim.Attributes {
 		return x
 	}
 	c := make(scim.Attributes, len(x)+1)
-	for k, v := range x {
-		c[k] = v
-	}
+	maps.Copy(c, x)
 	a.doc[urn] = c
 	return c
 }

@@ -206,7 +206,7 @@ func nulls(t *schema.Attribute, o scim.Object) []string {
 	var names []string
 	for _, f := range o {
 		empty, isList := f.Value.([]any)
-		if f.Value != nil && !(isList && len(empty) == 0) {
+		if f.Value != nil && (!isList || len(empty) > 0) {
 			continue
 		}
 		if s := t.Lookup(f.Name); s != nil && s.Mutability != schema.ReadOnly {

@@ -6,12 +6,12 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"rollcall/scim"
 	"rollcall/scim/compat"
 	"rollcall/scim/patch"
 	"rollcall/scim/schema"
-
-	"github.com/google/go-cmp/cmp"
 )
 
 // elsewhere are cases that only a store can decide.

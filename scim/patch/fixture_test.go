@@ -21,8 +21,11 @@ func gadget() *schema.Schema {
 		{Name: "serial", Mutability: schema.ReadOnly},
 		{Name: "tags", Multi: true},
 		{Name: "rooms", Kind: query.Complex, Multi: true, Sub: []*schema.Attribute{
-			{Name: "value"}, {Name: "key", Mutability: schema.Immutable}, {Name: "seen", Mutability: schema.ReadOnly},
-			{Name: "primary", Kind: query.Boolean}, {Name: "labels", Multi: true},
+			{Name: "value"},
+			{Name: "key", Mutability: schema.Immutable},
+			{Name: "seen", Mutability: schema.ReadOnly},
+			{Name: "primary", Kind: query.Boolean},
+			{Name: "labels", Multi: true},
 		}},
 		{Name: "home", Kind: query.Complex, Sub: []*schema.Attribute{
 			{Name: "city"}, {Name: "plot", Mutability: schema.Immutable}, {Name: "area", Mutability: schema.ReadOnly},
@@ -97,8 +100,7 @@ func message(ops string) string {
 
 // errorType returns the scimType of err, "" for none.
 func errorType(err error) scim.ErrorType {
-	var e *scim.Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*scim.Error](err); ok {
 		return e.Type
 	}
 	return ""

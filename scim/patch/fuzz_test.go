@@ -1,16 +1,17 @@
 package patch_test
 
 import (
+	"errors"
 	"math/rand/v2"
 	"os"
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"rollcall/scim"
 	"rollcall/scim/patch"
 	"rollcall/scim/schema"
-
-	"github.com/google/go-cmp/cmp"
 )
 
 // FuzzApply holds what is true of every PATCH whatever it asks.
@@ -80,7 +81,8 @@ func rich() scim.Attributes {
 		"schemas": []any{scim.SchemaUser, enterprise, gadgetURN}, "userName": "ada", "title": "t", "active": true,
 		"name": scim.Attributes{"givenName": "Ada", "familyName": "King"},
 		"emails": []any{
-			scim.Attributes{"value": "w", "type": "work", "primary": true}, scim.Attributes{"value": "h", "type": "home"},
+			scim.Attributes{"value": "w", "type": "work", "primary": true},
+			scim.Attributes{"value": "h", "type": "home"},
 			scim.Attributes{"value": "h", "type": "other"},
 		},
 		enterprise: scim.Attributes{"department": "R", "manager": scim.Attributes{"value": "m"}},
@@ -104,10 +106,8 @@ func holds(t *testing.T, user *schema.ResourceType, ops string) {
 	for _, profile := range []string{"strict", "auto", "ping"} {
 		plan, err := patch.Compile(user, body, patch.Options{Session: session(t, profile), MaxOperations: 50, MaxValues: 20})
 		if err != nil {
-			if errorType(err) == "" {
-				if e, ok := err.(*scim.Error); !ok || e.Status != 413 {
-					t.Fatalf("%s: error without a type: %v", ops, err)
-				}
+			if e, ok := errors.AsType[*scim.Error](err); !ok || e.Type == "" && e.Status != 413 {
+				t.Fatalf("%s: error without a type: %v", ops, err)
 			}
 			continue
 		}

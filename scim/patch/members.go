@@ -111,6 +111,7 @@ func directIDs(ids []string, e query.Expr) ([]string, bool) {
 			}
 		}
 		return ids, true
+	default:
 	}
 	return nil, false
 }
@@ -128,8 +129,9 @@ func asksReference(e query.Expr) bool {
 		return strings.HasSuffix(e.Field.Path, ".$ref")
 	case query.Present:
 		return strings.HasSuffix(e.Field.Path, ".$ref")
+	default:
+		return false
 	}
-	return false
 }
 
 // pending is the change of members so far. Added and removed ids are disjoint; the order of adding is kept.
@@ -211,6 +213,7 @@ func (a *applier) memberWhere(op *operation) error {
 		if len(matches) > 0 && !slices.Equal(matches, op.members.ids) {
 			return immutableMember(op.path)
 		}
+	case replace:
 	}
 	if len(matches) == 0 {
 		if !op.create {

@@ -9,11 +9,11 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"rollcall/scim"
 	"rollcall/scim/compat"
 	"rollcall/scim/patch"
-
-	"github.com/google/go-cmp/cmp"
 )
 
 func TestMembers(t *testing.T) {

@@ -7,10 +7,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"rollcall/scim"
 	"rollcall/scim/patch"
-
-	"github.com/google/go-cmp/cmp"
 )
 
 func TestSecret(t *testing.T) {

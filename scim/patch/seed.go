@@ -1,6 +1,8 @@
 package patch
 
 import (
+	"maps"
+
 	"rollcall/scim"
 	"rollcall/scim/compat"
 	"rollcall/scim/filter"
@@ -35,9 +37,7 @@ func (c *compiler) assignmentWhere(op *operation, terms []filter.Term, value any
 	if op.path.Sub != nil {
 		seed[op.path.Sub.Name] = op.value
 	} else {
-		for name, v := range given {
-			seed[name] = v
-		}
+		maps.Copy(seed, given)
 	}
 	// `emails[value eq "a"].value` set to "b" describes no element: one made of it would not be found by the same
 	// path, and the next request would make another.

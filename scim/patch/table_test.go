@@ -1,14 +1,15 @@
 package patch_test
 
 import (
+	"errors"
 	"slices"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 
 	"rollcall/scim"
 	"rollcall/scim/compat"
 	"rollcall/scim/patch"
-
-	"github.com/google/go-cmp/cmp"
 )
 
 const enterprise = scim.SchemaEnterpriseUser
@@ -134,7 +135,7 @@ func TestMessage(t *testing.T) {
 		t.Errorf("at the limit of operations: %v", err)
 	}
 	_, err := patch.Compile(rt, tree(t, message("["+eleven+"]")), patch.Options{MaxOperations: 10})
-	if e, ok := err.(*scim.Error); !ok || e.Status != 413 {
+	if e, ok := errors.AsType[*scim.Error](err); !ok || e.Status != 413 {
 		t.Errorf("one past the limit of operations: %v", err)
 	}
 }
@@ -170,24 +171,32 @@ func TestAttribute(t *testing.T) {
 		{name: "string for complex", before: none, ops: `[{"op":"add","path":"name","value":"x"}]`, err: scim.TypeInvalidValue},
 		{name: "name twice in a complex", before: none, ops: `[{"op":"add","path":"name","value":{"givenName":"a","GIVENNAME":"b"}}]`, err: scim.TypeInvalidSyntax},
 
-		{name: "add to many: one object", before: mails, ops: `[{"op":"add","path":"emails","value":{"value":"n","type":"other"}}]`,
-			after: `{"emails":[{"type":"work","value":"w@x.example","primary":true},{"type":"home","value":"h@x.example"},{"value":"n","type":"other"}]}`},
+		{
+			name: "add to many: one object", before: mails, ops: `[{"op":"add","path":"emails","value":{"value":"n","type":"other"}}]`,
+			after: `{"emails":[{"type":"work","value":"w@x.example","primary":true},{"type":"home","value":"h@x.example"},{"value":"n","type":"other"}]}`,
+		},
 		{name: "add to many: array", before: none, ops: `[{"op":"add","path":"emails","value":[{"value":"a"},{"value":"b"},{"value":"a"}]}]`, after: `{"emails":[{"value":"a"},{"value":"b"}]}`},
 		{name: "add what is there", before: mails, ops: `[{"op":"add","path":"emails","value":[{"value":"h@x.example","type":"home"}]}]`},
 		{name: "add [] adds nothing", before: mails, ops: `[{"op":"add","path":"emails","value":[]}]`},
 		{name: "add null adds nothing", before: mails, ops: `[{"op":"add","path":"emails","value":null}]`},
-		{name: "add what is there with more", before: mails, ops: `[{"op":"add","path":"emails","value":[{"value":"h@x.example","type":"home","display":"D"}]}]`,
-			after: `{"emails":[{"type":"work","value":"w@x.example","primary":true},{"type":"home","value":"h@x.example","display":"D"}]}`},
+		{
+			name: "add what is there with more", before: mails, ops: `[{"op":"add","path":"emails","value":[{"value":"h@x.example","type":"home","display":"D"}]}]`,
+			after: `{"emails":[{"type":"work","value":"w@x.example","primary":true},{"type":"home","value":"h@x.example","display":"D"}]}`,
+		},
 		{name: "replace many", before: mails, ops: `[{"op":"replace","path":"emails","value":[{"value":"n"}]}]`, after: `{"emails":[{"value":"n"}]}`},
 		{name: "order is no change", before: mails, ops: `[{"op":"replace","path":"emails","value":[{"type":"home","value":"h@x.example"},{"type":"work","value":"w@x.example","primary":true}]}]`},
 		{name: "add simple value to many", before: `{"` + gadgetURN + `":{"tags":["a"]}}`, ops: `[{"op":"add","path":"` + gadgetURN + `:tags","value":"b"}]`, after: `{"` + gadgetURN + `":{"tags":["a","b"]}}`},
-		{name: "sub of every element", before: mails, ops: `[{"op":"replace","path":"emails.display","value":"D"}]`,
-			after: `{"emails":[{"type":"work","value":"w@x.example","primary":true,"display":"D"},{"type":"home","value":"h@x.example","display":"D"}]}`},
+		{
+			name: "sub of every element", before: mails, ops: `[{"op":"replace","path":"emails.display","value":"D"}]`,
+			after: `{"emails":[{"type":"work","value":"w@x.example","primary":true,"display":"D"},{"type":"home","value":"h@x.example","display":"D"}]}`,
+		},
 		{name: "sub of no element", before: none, ops: `[{"op":"add","path":"emails.value","value":"n"}]`, after: `{"emails":[{"value":"n"}]}`},
 		{name: "remove sub of every element", before: mails, ops: `[{"op":"remove","path":"emails.value"}]`, after: `{"emails":[{"type":"work","primary":true},{"type":"home"}]}`},
 		{name: "too many values", before: mails, ops: `[{"op":"add","path":"emails","value":[{"value":"1"},{"value":"2"},{"value":"3"},{"value":"4"}]}]`, err: scim.TypeInvalidValue},
-		{name: "as many values as allowed", before: none, ops: `[{"op":"add","path":"emails","value":[{"value":"1"},{"value":"2"},{"value":"3"},{"value":"4"},{"value":"5"}]}]`,
-			after: `{"emails":[{"value":"1"},{"value":"2"},{"value":"3"},{"value":"4"},{"value":"5"}]}`},
+		{
+			name: "as many values as allowed", before: none, ops: `[{"op":"add","path":"emails","value":[{"value":"1"},{"value":"2"},{"value":"3"},{"value":"4"},{"value":"5"}]}]`,
+			after: `{"emails":[{"value":"1"},{"value":"2"},{"value":"3"},{"value":"4"},{"value":"5"}]}`,
+		},
 
 		{name: "remove", before: `{"title":"x"}`, ops: `[{"op":"remove","path":"title"}]`, after: none},
 		{name: "remove absent", before: none, ops: `[{"op":"remove","path":"title"}]`},
@@ -279,8 +288,10 @@ func TestExtension(t *testing.T) {
 		{name: "whole, unknown attribute", before: none, ops: `[{"op":"add","path":"` + enterprise + `","value":{"nope":1}}]`, err: scim.TypeInvalidPath},
 		{name: "whole, unknown attribute, relaxed", profile: "auto", before: none, ops: `[{"op":"add","path":"` + enterprise + `","value":{"nope":1}}]`, used: []compat.Rule{compat.IgnoreUnknownAttributes}},
 		{name: "whole, name twice", before: none, ops: `[{"op":"add","path":"` + enterprise + `","value":{"department":"a","Department":"b"}}]`, err: scim.TypeInvalidSyntax},
-		{name: "many in an extension", before: none, ops: `[{"op":"add","path":"` + gadgetURN + `:rooms[value eq \"a\"].labels","value":["x"]},{"op":"add","path":"` + gadgetURN + `:rooms[value eq \"a\"].labels","value":["y","x"]}]`,
-			after: `{"` + gadgetURN + `":{"rooms":[{"value":"a","labels":["x","y"]}]}}`},
+		{
+			name: "many in an extension", before: none, ops: `[{"op":"add","path":"` + gadgetURN + `:rooms[value eq \"a\"].labels","value":["x"]},{"op":"add","path":"` + gadgetURN + `:rooms[value eq \"a\"].labels","value":["y","x"]}]`,
+			after: `{"` + gadgetURN + `":{"rooms":[{"value":"a","labels":["x","y"]}]}}`,
+		},
 		{name: "core and extension", before: none, ops: `[{"op":"add","path":"title","value":"x"},{"op":"add","path":"` + gadgetURN + `:level","value":3}]`, after: `{"title":"x","` + gadgetURN + `":{"level":3}}`},
 	})
 }

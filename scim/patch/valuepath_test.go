@@ -13,39 +13,61 @@ func TestValuePath(t *testing.T) {
 	create := []compat.Rule{compat.CreateOnReplace}
 	g := func(s string) string { return `{"` + gadgetURN + `":` + s + `}` }
 	runTable(t, []test{
-		{name: "add sub on every match", before: twoHomes, ops: `[{"op":"add","path":"emails[type eq \"HOME\"].display","value":"D"}]`,
-			after: `{"emails":[{"type":"home","value":"a","display":"D"},{"type":"home","value":"b","display":"D"},{"type":"work","value":"c","primary":true}]}`},
-		{name: "add merges into the match", before: mails, ops: `[{"op":"add","path":"emails[type eq \"home\"]","value":{"display":"D","value":null}}]`,
-			after: `{"emails":[{"type":"work","value":"w@x.example","primary":true},{"type":"home","display":"D"}]}`},
+		{
+			name: "add sub on every match", before: twoHomes, ops: `[{"op":"add","path":"emails[type eq \"HOME\"].display","value":"D"}]`,
+			after: `{"emails":[{"type":"home","value":"a","display":"D"},{"type":"home","value":"b","display":"D"},{"type":"work","value":"c","primary":true}]}`,
+		},
+		{
+			name: "add merges into the match", before: mails, ops: `[{"op":"add","path":"emails[type eq \"home\"]","value":{"display":"D","value":null}}]`,
+			after: `{"emails":[{"type":"work","value":"w@x.example","primary":true},{"type":"home","display":"D"}]}`,
+		},
 		{name: "add without a match creates", before: none, ops: `[{"op":"add","path":"emails[type eq \"work\" and primary eq true].value","value":"n"}]`, after: `{"emails":[{"type":"work","primary":true,"value":"n"}]}`},
 		{name: "add of an element without a match", before: none, ops: `[{"op":"add","path":"emails[type eq \"work\"]","value":{"value":"n"}}]`, after: `{"emails":[{"type":"work","value":"n"}]}`},
 		{name: "add with a filter that describes nothing", before: none, ops: `[{"op":"add","path":"emails[type sw \"w\"].value","value":"n"}]`, err: scim.TypeNoTarget},
 		{name: "add with or", before: none, ops: `[{"op":"add","path":"emails[type eq \"a\" or type eq \"b\"].value","value":"n"}]`, err: scim.TypeNoTarget},
 		{name: "add with a contradiction", before: none, ops: `[{"op":"add","path":"emails[type eq \"a\" and type eq \"b\"].value","value":"n"}]`, err: scim.TypeNoTarget},
-		{name: "replace the match whole", before: mails, ops: `[{"op":"replace","path":"emails[type eq \"home\"]","value":{"value":"n"}}]`,
-			after: `{"emails":[{"type":"work","value":"w@x.example","primary":true},{"value":"n"}]}`},
-		{name: "replace every match", before: twoHomes, ops: `[{"op":"replace","path":"emails[type eq \"home\"]","value":{"value":"n","type":"home"}}]`,
-			after: `{"emails":[{"type":"home","value":"n"},{"type":"work","value":"c","primary":true}]}`},
-		{name: "replace sub", before: mails, ops: `[{"op":"replace","path":"emails[type eq \"work\"].value","value":"n"}]`,
-			after: `{"emails":[{"type":"work","value":"n","primary":true},{"type":"home","value":"h@x.example"}]}`},
-		{name: "replace sub with null", before: mails, ops: `[{"op":"replace","path":"emails[type eq \"work\"].primary","value":null}]`,
-			after: `{"emails":[{"type":"work","value":"w@x.example"},{"type":"home","value":"h@x.example"}]}`},
+		{
+			name: "replace the match whole", before: mails, ops: `[{"op":"replace","path":"emails[type eq \"home\"]","value":{"value":"n"}}]`,
+			after: `{"emails":[{"type":"work","value":"w@x.example","primary":true},{"value":"n"}]}`,
+		},
+		{
+			name: "replace every match", before: twoHomes, ops: `[{"op":"replace","path":"emails[type eq \"home\"]","value":{"value":"n","type":"home"}}]`,
+			after: `{"emails":[{"type":"home","value":"n"},{"type":"work","value":"c","primary":true}]}`,
+		},
+		{
+			name: "replace sub", before: mails, ops: `[{"op":"replace","path":"emails[type eq \"work\"].value","value":"n"}]`,
+			after: `{"emails":[{"type":"work","value":"n","primary":true},{"type":"home","value":"h@x.example"}]}`,
+		},
+		{
+			name: "replace sub with null", before: mails, ops: `[{"op":"replace","path":"emails[type eq \"work\"].primary","value":null}]`,
+			after: `{"emails":[{"type":"work","value":"w@x.example"},{"type":"home","value":"h@x.example"}]}`,
+		},
 		{name: "replace match with null", before: mails, ops: `[{"op":"replace","path":"emails[type eq \"work\"]","value":null}]`, after: `{"emails":[{"type":"home","value":"h@x.example"}]}`},
 		{name: "replace without a match", before: mails, ops: `[{"op":"replace","path":"emails[type eq \"other\"].value","value":"n"}]`, err: scim.TypeNoTarget},
-		{name: "replace without a match, relaxed", profile: "auto", before: mails, ops: `[{"op":"replace","path":"emails[type eq \"other\"].value","value":"n"}]`, used: create,
-			after: `{"emails":[{"type":"work","value":"w@x.example","primary":true},{"type":"home","value":"h@x.example"},{"type":"other","value":"n"}]}`},
-		{name: "replace without a match, primary as text", profile: "auto", before: mails, ops: `[{"op":"replace","path":"emails[type eq \"other\" and primary eq \"True\"].value","value":"n"}]`,
+		{
+			name: "replace without a match, relaxed", profile: "auto", before: mails, ops: `[{"op":"replace","path":"emails[type eq \"other\"].value","value":"n"}]`, used: create,
+			after: `{"emails":[{"type":"work","value":"w@x.example","primary":true},{"type":"home","value":"h@x.example"},{"type":"other","value":"n"}]}`,
+		},
+		{
+			name: "replace without a match, primary as text", profile: "auto", before: mails, ops: `[{"op":"replace","path":"emails[type eq \"other\" and primary eq \"True\"].value","value":"n"}]`,
 			used:  []compat.Rule{compat.StringBoolean, compat.CreateOnReplace},
-			after: `{"emails":[{"type":"work","value":"w@x.example","primary":false},{"type":"home","value":"h@x.example"},{"type":"other","primary":true,"value":"n"}]}`},
-		{name: "replace with a match uses no relaxation", profile: "auto", before: mails, ops: `[{"op":"replace","path":"emails[type eq \"work\"].value","value":"n"}]`,
-			after: `{"emails":[{"type":"work","value":"n","primary":true},{"type":"home","value":"h@x.example"}]}`},
+			after: `{"emails":[{"type":"work","value":"w@x.example","primary":false},{"type":"home","value":"h@x.example"},{"type":"other","primary":true,"value":"n"}]}`,
+		},
+		{
+			name: "replace with a match uses no relaxation", profile: "auto", before: mails, ops: `[{"op":"replace","path":"emails[type eq \"work\"].value","value":"n"}]`,
+			after: `{"emails":[{"type":"work","value":"n","primary":true},{"type":"home","value":"h@x.example"}]}`,
+		},
 		{name: "replace without a match that describes nothing", profile: "auto", before: mails, ops: `[{"op":"replace","path":"emails[not (type pr)].value","value":"n"}]`, err: scim.TypeNoTarget},
 		{name: "replace without a match by a value that the filter excludes", profile: "auto", before: mails, ops: `[{"op":"replace","path":"emails[value eq \"a\"].value","value":"n"}]`, err: scim.TypeNoTarget},
-		{name: "what is created may be there but for primary", profile: "auto", before: `{"emails":[{"type":"work","value":"n"}]}`, ops: `[{"op":"replace","path":"emails[type eq \"work\" and primary eq true].value","value":"n"}]`, used: create,
-			after: `{"emails":[{"type":"work","value":"n","primary":true}]}`},
+		{
+			name: "what is created may be there but for primary", profile: "auto", before: `{"emails":[{"type":"work","value":"n"}]}`, ops: `[{"op":"replace","path":"emails[type eq \"work\" and primary eq true].value","value":"n"}]`, used: create,
+			after: `{"emails":[{"type":"work","value":"n","primary":true}]}`,
+		},
 		{name: "replace with null without a match", profile: "auto", before: mails, ops: `[{"op":"replace","path":"emails[type eq \"x\"].value","value":null}]`, err: scim.TypeNoTarget},
-		{name: "created once", profile: "auto", before: none, ops: `[{"op":"add","path":"addresses[type eq \"work\"].locality","value":"l"},{"op":"replace","path":"addresses[type eq \"work\"].region","value":"r"}]`,
-			after: `{"addresses":[{"type":"work","locality":"l","region":"r"}]}`},
+		{
+			name: "created once", profile: "auto", before: none, ops: `[{"op":"add","path":"addresses[type eq \"work\"].locality","value":"l"},{"op":"replace","path":"addresses[type eq \"work\"].region","value":"r"}]`,
+			after: `{"addresses":[{"type":"work","locality":"l","region":"r"}]}`,
+		},
 		{name: "remove matches", before: twoHomes, ops: `[{"op":"remove","path":"emails[type eq \"home\"]"}]`, after: `{"emails":[{"type":"work","value":"c","primary":true}]}`},
 		{name: "remove the last", before: twoHomes, ops: `[{"op":"remove","path":"emails[value pr]"}]`, after: none},
 		{name: "remove without a match", before: mails, ops: `[{"op":"remove","path":"emails[type eq \"x\"]"}]`},
@@ -71,8 +93,10 @@ func TestValuePath(t *testing.T) {
 		{name: "nothing after the bracket", profile: "auto", before: mails, ops: `[{"op":"add","path":"emails[type eq \"work\"].","value":"y"}]`, err: scim.TypeInvalidPath},
 		{name: "wrong type", profile: "auto", before: mails, ops: `[{"op":"add","path":"emails[type eq \"work\"].value","value":5}]`, err: scim.TypeInvalidValue},
 		{name: "array for one element", before: mails, ops: `[{"op":"replace","path":"emails[type eq \"work\"]","value":[{"value":"n"}]}]`, err: scim.TypeInvalidValue},
-		{name: "array for one element, relaxed", profile: "auto", before: mails, ops: `[{"op":"replace","path":"emails[type eq \"work\"]","value":[{"value":"n"}]}]`, used: []compat.Rule{compat.UnwrapSingleElement},
-			after: `{"emails":[{"value":"n"},{"type":"home","value":"h@x.example"}]}`},
+		{
+			name: "array for one element, relaxed", profile: "auto", before: mails, ops: `[{"op":"replace","path":"emails[type eq \"work\"]","value":[{"value":"n"}]}]`, used: []compat.Rule{compat.UnwrapSingleElement},
+			after: `{"emails":[{"value":"n"},{"type":"home","value":"h@x.example"}]}`,
+		},
 		{name: "an element replaced by nothing that is understood", profile: "auto", before: mails, ops: `[{"op":"replace","path":"emails[type eq \"work\"]","value":{"nope":"n"}}]`, err: scim.TypeInvalidValue, used: []compat.Rule{compat.IgnoreUnknownAttributes}},
 		{name: "two for one element", profile: "auto", before: mails, ops: `[{"op":"replace","path":"emails[type eq \"work\"]","value":[{"value":"n"},{"value":"m"}]}]`, err: scim.TypeInvalidValue},
 	})
@@ -88,16 +112,22 @@ func TestPrimary(t *testing.T) {
 		{name: "add to what is there", before: mails, ops: `[{"op":"add","path":"emails","value":[{"value":"h@x.example","type":"home","primary":true}]}]`, after: demoted(`,"primary":true`) + `]}`},
 		{name: "set", before: mails, ops: `[{"op":"replace","path":"emails[type eq \"home\"].primary","value":true}]`, after: demoted(`,"primary":true`) + `]}`},
 		{name: "merge", before: mails, ops: `[{"op":"add","path":"emails[type eq \"home\"]","value":{"primary":true}}]`, after: demoted(`,"primary":true`) + `]}`},
-		{name: "replace element", before: mails, ops: `[{"op":"replace","path":"emails[type eq \"home\"]","value":{"value":"n","primary":true}}]`,
-			after: `{"emails":[{"type":"work","value":"w@x.example","primary":false},{"value":"n","primary":true}]}`},
+		{
+			name: "replace element", before: mails, ops: `[{"op":"replace","path":"emails[type eq \"home\"]","value":{"value":"n","primary":true}}]`,
+			after: `{"emails":[{"type":"work","value":"w@x.example","primary":false},{"value":"n","primary":true}]}`,
+		},
 		{name: "again", before: mails, ops: `[{"op":"replace","path":"emails[type eq \"work\"].primary","value":true}]`},
 		{name: "two in one value", profile: "auto", before: mails, ops: `[{"op":"add","path":"emails","value":[{"value":"a","primary":true},{"value":"b","primary":true}]}]`, err: scim.TypeInvalidValue},
-		{name: "two in one value, first wins", profile: "ping", before: none, ops: `[{"op":"add","path":"emails","value":[{"value":"a","primary":true},{"value":"b","primary":true}]}]`,
-			used: []compat.Rule{compat.FirstPrimaryWins}, after: `{"emails":[{"value":"a","primary":true},{"value":"b","primary":false}]}`},
+		{
+			name: "two in one value, first wins", profile: "ping", before: none, ops: `[{"op":"add","path":"emails","value":[{"value":"a","primary":true},{"value":"b","primary":true}]}]`,
+			used: []compat.Rule{compat.FirstPrimaryWins}, after: `{"emails":[{"value":"a","primary":true},{"value":"b","primary":false}]}`,
+		},
 		{name: "on all matches", profile: "auto", before: mails, ops: `[{"op":"replace","path":"emails[value pr].primary","value":true}]`, err: scim.TypeInvalidValue},
 		{name: "on every element", profile: "auto", before: mails, ops: `[{"op":"replace","path":"emails.primary","value":true}]`, err: scim.TypeInvalidValue},
-		{name: "false on every element", before: mails, ops: `[{"op":"replace","path":"emails.primary","value":false}]`,
-			after: `{"emails":[{"type":"work","value":"w@x.example","primary":false},{"type":"home","value":"h@x.example","primary":false}]}`},
+		{
+			name: "false on every element", before: mails, ops: `[{"op":"replace","path":"emails.primary","value":false}]`,
+			after: `{"emails":[{"type":"work","value":"w@x.example","primary":false},{"type":"home","value":"h@x.example","primary":false}]}`,
+		},
 	})
 }
 
@@ -106,10 +136,14 @@ func TestPathless(t *testing.T) {
 	dotted := []compat.Rule{compat.DottedKeys}
 	runTable(t, []test{
 		{name: "several attributes", before: named, ops: `[{"op":"replace","value":{"active":false,"title":"x","name":{"givenName":"B"}}}]`, after: `{"active":false,"title":"x","name":{"givenName":"B","familyName":"King"}}`},
-		{name: "only those listed", before: mails, ops: `[{"op":"replace","value":{"active":false}}]`,
-			after: `{"active":false,"emails":[{"type":"work","value":"w@x.example","primary":true},{"type":"home","value":"h@x.example"}]}`},
-		{name: "add appends, replace replaces", before: none, ops: `[{"op":"add","value":{"emails":[{"value":"a"}]}},{"op":"add","value":{"emails":{"value":"b"}}},{"op":"replace","value":{"roles":[{"value":"r"}]}}]`,
-			after: `{"emails":[{"value":"a"},{"value":"b"}],"roles":[{"value":"r"}]}`},
+		{
+			name: "only those listed", before: mails, ops: `[{"op":"replace","value":{"active":false}}]`,
+			after: `{"active":false,"emails":[{"type":"work","value":"w@x.example","primary":true},{"type":"home","value":"h@x.example"}]}`,
+		},
+		{
+			name: "add appends, replace replaces", before: none, ops: `[{"op":"add","value":{"emails":[{"value":"a"}]}},{"op":"add","value":{"emails":{"value":"b"}}},{"op":"replace","value":{"roles":[{"value":"r"}]}}]`,
+			after: `{"emails":[{"value":"a"},{"value":"b"}],"roles":[{"value":"r"}]}`,
+		},
 		{name: "null un-assigns", before: named, ops: `[{"op":"replace","value":{"name":null}}]`, after: none},
 		{name: "extension object", before: dept, ops: `[{"op":"replace","value":{"` + enterprise + `":{"department":"S","manager":null}}}]`, after: `{"` + enterprise + `":{"department":"S"}}`},
 		{name: "extension null", before: dept, ops: `[{"op":"replace","value":{"` + enterprise + `":null}}]`, after: none},
