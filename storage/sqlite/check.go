@@ -132,9 +132,17 @@ func (k *checker) relations() error {
 func (k *checker) counts() error {
 	err := k.list("counts: organization %d, type %d says %d, there are %d",
 		`SELECT org, type, sum(said), sum(there) FROM (
-			SELECT org, type, n AS said, 0 AS there FROM counts WHERE type<>0
+			SELECT org, type, n AS said, 0 AS there FROM counts WHERE type>0
 			UNION ALL SELECT org, type, 0, count(*) FROM ids GROUP BY org, type)
 		GROUP BY org, type HAVING sum(said)<>sum(there)`, 4)
+	if err != nil {
+		return err
+	}
+	err = k.list("counts: organization %d says %d pending members, there are %d",
+		`SELECT org, sum(said), sum(there) FROM (
+			SELECT org, n AS said, 0 AS there FROM counts WHERE type=-1
+			UNION ALL SELECT org, 0, count(*) FROM members WHERE mtype=0 GROUP BY org)
+		GROUP BY org HAVING sum(said)<>sum(there)`, 3)
 	if err != nil {
 		return err
 	}

@@ -12,19 +12,44 @@ import (
 // where there are none, no read needs to look for groups of groups.
 const nestedCount = 0
 
+// pendingCount is the same for rows of pending members: where there are none, a new record has none to adopt.
+const pendingCount = -1
+
 // adopt turns the pending memberships of an id into real ones.
 func (w *writer) adopt(org int64, t *resourceType, id string) error {
+	may, known := w.pending[org]
+	if !known {
+		q := w.c.prep("SELECT n FROM counts WHERE org=? AND type=?")
+		n, _, err := q.int(org).int(pendingCount).one()
+		if err != nil {
+			return err
+		}
+		may = n > 0
+		w.pending[org] = may
+	}
+	if !may {
+		return nil
+	}
 	q := w.c.prep("UPDATE members SET mtype=? WHERE org=? AND member=? AND mtype=0")
 	if err := q.int(t.code).int(org).id(id).exec(); err != nil {
 		return err
 	}
 	if n := int64(w.c.c.Changes()); n > 0 {
-		w.countNested(org, t.code, n)
+		w.countMembers(org, 0, -n)
+		w.countMembers(org, t.code, n)
 	}
 	return nil
 }
 
-func (w *writer) countNested(org, mtype, n int64) {
+// countMembers counts membership rows of the kinds that are counted. That an organization may have pending ones
+// stays noted until the next start, whether the transaction is committed or not.
+func (w *writer) countMembers(org, mtype, n int64) {
+	if mtype == 0 {
+		if n > 0 {
+			w.pending[org] = true
+		}
+		w.count(org, pendingCount, n)
+	}
 	if t := w.s.byCode[mtype]; t != nil && t.Members != "" {
 		w.count(org, nestedCount, n)
 	}
@@ -45,7 +70,7 @@ func (w *writer) addMembers(org int64, grp string, ids []string) (added []string
 			continue
 		}
 		added = append(added, id)
-		w.countNested(org, mtype, 1)
+		w.countMembers(org, mtype, 1)
 		if folded := query.Fold(id); folded != id {
 			q := w.c.prep("INSERT OR IGNORE INTO spellings (org, folded, member) VALUES (?, ?, ?)")
 			if err := q.int(org).text(folded).text(id).exec(); err != nil {
@@ -66,7 +91,7 @@ func (w *writer) removeMembers(org int64, grp string, ids []string) (removed []s
 		}
 		if found {
 			removed = append(removed, id)
-			w.countNested(org, mtype, -1)
+			w.countMembers(org, mtype, -1)
 		}
 	}
 	return removed, nil

@@ -113,8 +113,11 @@ func Open(ctx context.Context, o Options) (_ *Store, err error) {
 		return nil, translate(ctx, "open", err)
 	}
 	c.c.SetBusyTimeout(5 * time.Second)
-	if err := errors.Join(c.migrate(), s.loadCatalog(c)); err != nil {
-		return nil, errors.Join(err, c.close())
+	s.w = newWriter(s, c)
+	for _, prepare := range []func() error{c.migrate, func() error { return s.loadCatalog(c) }, s.w.load} {
+		if err := prepare(); err != nil {
+			return nil, errors.Join(err, c.close())
+		}
 	}
 	if s.temp == "" {
 		if err := syncDir(dir); err != nil {
@@ -125,7 +128,6 @@ func Open(ctx context.Context, o Options) (_ *Store, err error) {
 		s.readers <- nil
 	}
 	s.tokens.init()
-	s.w = newWriter(s, c)
 	go s.w.run()
 	return s, nil
 }

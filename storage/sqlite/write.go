@@ -120,36 +120,66 @@ func (i *insert) record() *storage.Record {
 func (i *insert) run(w *writer) error {
 	org := w.org(i.key.Org)
 	keys := w.keysOf(i.t, i.draft.unique)
-	// Everything that may refuse the record comes first; see writer.
-	typ, err := w.s.typeOfID(w.c, org, i.key.ID)
-	if err != nil {
-		return translate(nil, "look up an id", err)
+	// Everything that may refuse the record comes first; see writer. Of its own id and of a single unique key the
+	// insertion itself tells, which saves their look-ups.
+	for _, t := range w.s.sorted {
+		if t == i.t {
+			continue
+		}
+		q := w.c.prep("SELECT 1 FROM ids WHERE org=? AND type=? AND id=?")
+		_, found, err := q.int(org).int(t.code).id(i.key.ID).one()
+		if err != nil {
+			return translate(nil, "look up an id", err)
+		}
+		if found {
+			return storage.ErrExists
+		}
 	}
-	if typ != 0 {
-		return storage.ErrExists
+	if len(keys) > 1 {
+		if err := w.checkKeys(org, i.t, i.draft.unique, 0); err != nil {
+			return err
+		}
 	}
-	if err := w.checkKeys(org, i.t, i.draft.unique, 0); err != nil {
-		return err
+	var refused error
+	err := w.write(func() (err error) {
+		if refused, err = i.claim(w, org, keys); err != nil || refused != nil {
+			return err
+		}
+		return i.store(w, org, keys)
+	})
+	return firstError(err, refused)
+}
+
+// claim takes the id and the unique keys. If it refuses, it has written nothing.
+func (i *insert) claim(w *writer, org int64, keys []key) (refused, err error) {
+	c := w.c
+	w.rid++
+	q := c.prep("INSERT OR IGNORE INTO ids (org, type, id, rid, label) VALUES (?, ?, ?, ?, ?)")
+	if err := q.int(org).int(i.t.code).id(i.key.ID).int(w.rid).text(i.draft.label).exec(); err != nil {
+		return nil, err
 	}
-	return w.write(func() error { return i.store(w, org, keys) })
+	if c.c.Changes() == 0 {
+		return storage.ErrExists, nil
+	}
+	for _, k := range keys {
+		q := c.prep("INSERT OR IGNORE INTO uniq (attr, org, value, id, rid) VALUES (?, ?, ?, ?, ?)")
+		if err := q.int(k.attr).int(org).text(k.value).id(i.key.ID).int(w.rid).exec(); err != nil {
+			return nil, err
+		}
+		if c.c.Changes() == 0 { // only of a single key, the others were looked up
+			q := c.prep("DELETE FROM ids WHERE org=? AND type=? AND id=?")
+			return &storage.UniqueError{Attr: i.draft.unique[0].Attr}, q.int(org).int(i.t.code).id(i.key.ID).exec()
+		}
+	}
+	return nil, nil
 }
 
 func (i *insert) store(w *writer, org int64, keys []key) error {
-	c := w.c
-	q := c.prep("INSERT INTO res (org, type, id, version, created, modified, keys, secret, doc) VALUES (?, ?, ?, 1, ?, ?, ?, ?, ?)")
-	q.int(org).int(i.t.code).id(i.key.ID).int(millis(i.at)).int(millis(i.at))
+	c, rid := w.c, w.rid
+	q := c.prep("INSERT INTO res (rid, org, type, id, version, created, modified, keys, secret, doc) VALUES (?, ?, ?, ?, 1, ?, ?, ?, ?, ?)")
+	q.int(rid).int(org).int(i.t.code).id(i.key.ID).int(millis(i.at)).int(millis(i.at))
 	if err := q.blob(appendKeys(nil, keys)).blob(i.secret).blob(i.draft.doc).exec(); err != nil {
 		return err
-	}
-	rid := c.c.LastInsertRowID()
-	q = c.prep("INSERT INTO ids (org, type, id, rid, label) VALUES (?, ?, ?, ?, ?)")
-	if err := q.int(org).int(i.t.code).id(i.key.ID).int(rid).text(i.draft.label).exec(); err != nil {
-		return err
-	}
-	for _, k := range keys {
-		if err := c.insertKey(org, i.key.ID, rid, k); err != nil {
-			return err
-		}
 	}
 	if err := c.insertRows(org, i.key.ID, rid, i.draft.rows); err != nil {
 		return err

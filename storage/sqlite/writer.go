@@ -29,9 +29,11 @@ type writer struct {
 	ended  chan struct{}
 	failed atomic.Bool // the last commit failed
 
-	seqs   map[int64]int64 // organization code -> last change
-	counts []count         // what the transaction adds to table counts
-	marks  []*job          // scratch
+	seqs    map[int64]int64 // organization code -> last change
+	pending map[int64]bool  // organization code -> whether it may have pending members
+	rid     int64           // last row id given to a record
+	counts  []count         // what the transaction adds to table counts
+	marks   []*job          // scratch
 	// depth of open savepoints; broken is set when a write failed outside of any, which ends the transaction.
 	depth  int
 	broken error
@@ -57,8 +59,15 @@ const (
 func newWriter(s *Store, c *conn) *writer {
 	return &writer{
 		s: s, c: c, queue: make(chan *job, s.options.Queue), ended: make(chan struct{}),
-		seqs: make(map[int64]int64),
+		seqs: make(map[int64]int64), pending: make(map[int64]bool),
 	}
+}
+
+// load reads where the numbers of records go on.
+func (w *writer) load() (err error) {
+	q := w.c.prep("SELECT max(rid) FROM res")
+	w.rid, _, err = q.one()
+	return translate(nil, "read the last record", err)
 }
 
 // do runs f in the writer and returns after the commit. If ctx ends while the job waits, nothing is written; once it

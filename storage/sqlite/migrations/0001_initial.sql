@@ -27,7 +27,7 @@ CREATE INDEX members_by_member ON members (org, member, grp);
 CREATE TABLE spellings (org INTEGER NOT NULL, folded TEXT NOT NULL, member TEXT NOT NULL,
   PRIMARY KEY (org, folded, member)) STRICT, WITHOUT ROWID;
 
--- n records of a type; type 0: n membership rows whose member is itself a group.
+-- n records of a type; type 0: n membership rows whose member is itself a group; type -1: n rows of pending members.
 CREATE TABLE counts (org INTEGER NOT NULL, type INTEGER NOT NULL, n INTEGER NOT NULL, PRIMARY KEY (org, type))
   STRICT, WITHOUT ROWID;
 
