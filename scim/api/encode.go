@@ -20,56 +20,108 @@ func (x *exchange) appendResource(dst []byte, t *endpointType, sel *projection.S
 		dst = append(dst, ',')
 		dst = append(dst, r.Doc[1:len(r.Doc)-1]...)
 	}
-	if len(r.Members) > 0 && sel.Wants(t.Members) {
-		dst = append(scim.AppendString(append(dst, ','), t.Members), `:[`...)
-		for i := range r.Members {
-			if i > 0 {
-				dst = append(dst, ',')
-			}
-			dst = x.appendMember(dst, &r.Members[i])
-		}
-		dst = append(dst, ']')
-	}
-	if len(r.Groups) > 0 && sel.Wants(t.Groups) {
-		dst = append(scim.AppendString(append(dst, ','), t.Groups), `:[`...)
-		for i := range r.Groups {
-			if i > 0 {
-				dst = append(dst, ',')
-			}
-			dst = x.appendMembership(dst, &r.Groups[i])
-		}
-		dst = append(dst, ']')
-	}
+	dst = x.appendRelations(dst, t, sel, r)
 	if sel.Default() || sel.Wants("meta") {
 		dst = x.appendMeta(append(dst, `,"meta":`...), t, r)
 	}
 	return append(dst, '}'), nil
 }
 
+// parts says which sub-attributes the elements of a relation are written with.
+type parts struct{ value, ref, typ, display bool }
+
+func relationParts(sel *projection.Selection, name string) parts {
+	if sel.Whole() {
+		all := sel.Wants(name)
+		return parts{all, all, all, all}
+	}
+	return parts{
+		sel.WantsSub(name, "value"), sel.WantsSub(name, "$ref"), sel.WantsSub(name, "type"), sel.WantsSub(name, "display"),
+	}
+}
+
+// appendRelations writes the members and the groups of a resource, each with a comma before it. They go straight
+// from rows to bytes: a group may have 100,000 members.
+func (x *exchange) appendRelations(dst []byte, t *endpointType, sel *projection.Selection, r *scim.Resource) []byte {
+	if len(r.Members) > 0 {
+		p := relationParts(sel, t.Members)
+		dst = appendList(dst, t.Members, len(r.Members), func(dst []byte, i int) []byte {
+			return x.appendMember(dst, &r.Members[i], p)
+		})
+	}
+	if len(r.Groups) > 0 {
+		p, group := relationParts(sel, t.Groups), x.api.groupType()
+		dst = appendList(dst, t.Groups, len(r.Groups), func(dst []byte, i int) []byte {
+			return x.appendMembership(dst, group, &r.Groups[i], p)
+		})
+	}
+	return dst
+}
+
+// appendList writes `,"name":[...]` of those of n elements that are not empty; nothing if all are.
+func appendList(dst []byte, name string, n int, element func(dst []byte, i int) []byte) []byte {
+	before := len(dst)
+	dst = append(scim.AppendString(append(dst, ','), name), `:[`...)
+	start := len(dst)
+	for i := range n {
+		at := len(dst)
+		if at > start {
+			dst = append(dst, ',')
+		}
+		open := len(dst)
+		if dst = element(dst, i); len(dst) == open+len(`{}`) {
+			dst = dst[:at]
+		}
+	}
+	if len(dst) == start {
+		return dst[:before]
+	}
+	return append(dst, ']')
+}
+
 // appendMember writes a member; one that is pending has nothing but its id.
-func (x *exchange) appendMember(dst []byte, m *scim.Member) []byte {
-	dst = scim.AppendString(append(dst, `{"value":`...), m.ID)
+func (x *exchange) appendMember(dst []byte, m *scim.Member, p parts) []byte {
+	dst = append(dst, '{')
+	if p.value {
+		dst = scim.AppendString(append(dst, `"value":`...), m.ID)
+	}
 	if t := x.api.typeOf(m.Type); t != nil {
-		dst = append(dst, `,"$ref":"`...)
-		dst = append(x.appendLocation(dst, t, m.ID), `","type":`...)
-		dst = scim.AppendString(dst, string(m.Type))
-		if m.Display != "" {
-			dst = scim.AppendString(append(dst, `,"display":`...), m.Display)
+		if p.ref {
+			dst = append(x.appendLocation(append(comma(dst), `"$ref":"`...), t, m.ID), '"')
+		}
+		if p.typ {
+			dst = scim.AppendString(append(comma(dst), `"type":`...), string(m.Type))
+		}
+		if p.display && m.Display != "" {
+			dst = scim.AppendString(append(comma(dst), `"display":`...), m.Display)
 		}
 	}
 	return append(dst, '}')
 }
 
-func (x *exchange) appendMembership(dst []byte, g *scim.Membership) []byte {
-	dst = scim.AppendString(append(dst, `{"value":`...), g.ID)
-	if t := x.api.groupType(); t != nil {
-		dst = append(x.appendLocation(append(dst, `,"$ref":"`...), t, g.ID), '"')
+func (x *exchange) appendMembership(dst []byte, group *endpointType, g *scim.Membership, p parts) []byte {
+	dst = append(dst, '{')
+	if p.value {
+		dst = scim.AppendString(append(dst, `"value":`...), g.ID)
 	}
-	if g.Display != "" {
-		dst = scim.AppendString(append(dst, `,"display":`...), g.Display)
+	if p.ref && group != nil {
+		dst = append(x.appendLocation(append(comma(dst), `"$ref":"`...), group, g.ID), '"')
 	}
-	dst = append(append(dst, `,"type":"`...), membershipType(g)...)
-	return append(dst, `"}`...)
+	if p.display && g.Display != "" {
+		dst = scim.AppendString(append(comma(dst), `"display":`...), g.Display)
+	}
+	if p.typ {
+		dst = scim.AppendString(append(comma(dst), `"type":`...), membershipType(g))
+	}
+	return append(dst, '}')
+}
+
+// comma separates a member of an object from the one before it, if there is one.
+func comma(dst []byte) []byte {
+	if dst[len(dst)-1] != '{' {
+		return append(dst, ',')
+	}
+	return dst
 }
 
 func membershipType(g *scim.Membership) string {
@@ -107,7 +159,7 @@ func (x *exchange) location(t *endpointType, id string) string {
 	return x.base() + t.Endpoint + "/" + id
 }
 
-// appendProjected decodes the document, puts in what lies beside it and applies the selection.
+// appendProjected decodes the document, puts in id and meta and applies the selection; the relations follow.
 func (x *exchange) appendProjected(dst []byte, t *endpointType, sel *projection.Selection, r *scim.Resource) ([]byte, error) {
 	doc, err := scim.DecodeAttributes(r.Doc)
 	if err != nil {
@@ -119,43 +171,9 @@ func (x *exchange) appendProjected(dst []byte, t *endpointType, sel *projection.
 		"created":      scim.FormatTime(r.Created), "lastModified": scim.FormatTime(r.Modified),
 		"location": x.location(t, r.ID), "version": scim.ETag(r.Version),
 	}
-	if len(r.Members) > 0 {
-		doc[t.Members] = x.members(r.Members)
-	}
-	if len(r.Groups) > 0 {
-		doc[t.Groups] = x.memberships(r.Groups)
-	}
-	return scim.AppendJSON(dst, sel.Apply(doc)), nil
-}
-
-func (x *exchange) members(list []scim.Member) []any {
-	out := make([]any, len(list))
-	for i, m := range list {
-		el := scim.Attributes{"value": m.ID}
-		if t := x.api.typeOf(m.Type); t != nil {
-			el["$ref"], el["type"] = x.location(t, m.ID), string(m.Type)
-			if m.Display != "" {
-				el["display"] = m.Display
-			}
-		}
-		out[i] = el
-	}
-	return out
-}
-
-func (x *exchange) memberships(list []scim.Membership) []any {
-	out := make([]any, len(list))
-	for i, g := range list {
-		el := scim.Attributes{"value": g.ID, "type": membershipType(&g)}
-		if t := x.api.groupType(); t != nil {
-			el["$ref"] = x.location(t, g.ID)
-		}
-		if g.Display != "" {
-			el["display"] = g.Display
-		}
-		out[i] = el
-	}
-	return out
+	dst = scim.AppendJSON(dst, sel.Apply(doc))
+	dst = dst[:len(dst)-1] // id is always there, so a comma may follow
+	return append(x.appendRelations(dst, t, sel, r), '}'), nil
 }
 
 func (a *api) typeOf(name scim.TypeName) *endpointType {

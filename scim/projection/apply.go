@@ -20,6 +20,18 @@ func (s *Selection) Wants(name string) bool {
 	return err == nil && s.passes(p.Attr, s.named.child(name), s.written.child(name), s.mode)
 }
 
+// WantsSub reports whether an answer carries the sub-attribute sub of the elements of name. By it relations are
+// written without being put into a document first.
+func (s *Selection) WantsSub(name, sub string) bool {
+	p, err := s.rt.Resolve("", name, sub, nil)
+	if err != nil || p.Sub == nil {
+		return false
+	}
+	named, written := s.named.child(name), s.written.child(name)
+	return s.passes(p.Attr, named, written, s.mode) &&
+		s.passes(p.Sub, named.child(p.Sub.Name), inherit(written, p.Sub), inner(s.mode, named))
+}
+
 // passes is the rule of one attribute: RFC 7643 2.2 `returned` against what was named.
 func (s *Selection) passes(a *schema.Attribute, named, written *node, m mode) bool {
 	switch a.Returned {
@@ -75,7 +87,10 @@ func (s *Selection) extension(urn string) *schema.Schema {
 // attributes had been.
 func (s *Selection) extensionInto(out scim.Attributes, ext *schema.Schema, x scim.Attributes) {
 	named, written := s.named.child(ext.URN), s.written.child(ext.URN)
-	m := inner(s.mode, named)
+	m := s.mode
+	if named != nil {
+		m = inner(m, named)
+	}
 	kept := make(scim.Attributes, len(x))
 	for name, v := range x {
 		a := ext.Lookup(name)
@@ -93,10 +108,10 @@ func (s *Selection) extensionInto(out scim.Attributes, ext *schema.Schema, x sci
 	}
 }
 
-// inner is the mode inside of something that was named: all of it counts as asked for, so its parts follow their
-// own defaults.
+// inner is the mode inside of something that passes. What was named as a whole is asked for with all of its parts,
+// which then follow their own defaults; so do those of what passes without being named.
 func inner(m mode, named *node) mode {
-	if m == include && named != nil && named.whole {
+	if m == include && (named == nil || named.whole) {
 		return byDefault
 	}
 	return m
@@ -122,11 +137,7 @@ func (s *Selection) put(out scim.Attributes, a *schema.Attribute, v any, named, 
 		out[a.Name] = v
 		return
 	}
-	// The parts of an attribute that passes without being named follow their own defaults, too.
 	sub := inner(m, named)
-	if m == include && named == nil {
-		sub = byDefault
-	}
 	switch v := v.(type) {
 	case scim.Attributes:
 		if el := s.element(a, v, named, written, sub); len(el) > 0 {

@@ -189,6 +189,19 @@ func TestWantsAndWhole(t *testing.T) {
 			}
 		})
 	}
+	sel, err := projection.Parse(widget(t), []string{"box", "parts.label", "members.display"}, nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]bool{
+		"box.value": true, "box.code": true, "box.hint": false, "box.pin": false, "parts.label": true, "parts.value": false, "parts.code": true,
+		"members.display": true, "members.value": false, "groups.value": false, "bogus.value": false, "box.bogus": false, "name.value": false,
+	} {
+		name, sub, _ := strings.Cut(path, ".")
+		if sel.WantsSub(name, sub) != want {
+			t.Errorf("WantsSub(%s) is %v", path, !want)
+		}
+	}
 	if sel := projection.Default(widget(t)); sel.Whole() {
 		t.Error("documents with attributes that are not returned by default pass whole")
 	}
