@@ -23,7 +23,8 @@ func (s *Store) Explain(ctx context.Context, org scim.OrgID, q query.Query) (lin
 			}
 			exact = exact && p.residual == nil
 			for i := range p.scans {
-				text, args := p.sql(&p.scans[i], "", true)
+				columns, with := p.join(&p.scans[i], 0)
+				text, args := p.sql(with, columns, true)
 				if lines, err = c.explain(lines, text, append(args, integer(10), integer(0))); err != nil {
 					return err
 				}

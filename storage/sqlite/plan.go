@@ -186,6 +186,24 @@ func beyond(up bool) string {
 	return "<"
 }
 
+// join is the scan with the records' rows, for a page that is read off an index: a second statement for each record
+// would cost more than the record. skip is how many candidates are passed over; their records would be read as well.
+func (p *plan) join(s *scan, skip int) (columns string, joined *scan) {
+	inOrder := s.d.byID || s.value != ""
+	if !p.ordered || p.residual != nil || s.d.repeat || !inOrder || skip > 100 {
+		return "", s
+	}
+	columns = s.d.idCol + ", c.rid, c.rid"
+	if s.value != "" {
+		columns = s.d.idCol + ", c.rid, " + s.value
+	}
+	d := *s.d
+	d.from += " CROSS JOIN res r ON r.rid=c.rid"
+	with := *s
+	with.d = &d
+	return columns + ", r.version, r.created, r.modified, r.doc, r.secret", &with
+}
+
 // sql is the statement of a scan. A limit of 0 is none.
 func (p *plan) sql(s *scan, columns string, limit bool) (string, []value) {
 	args := append(append([]value(nil), s.d.args...), s.args...)

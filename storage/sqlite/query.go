@@ -59,6 +59,7 @@ type candidate struct {
 	t   *resourceType
 	rid int64
 	pos query.Position
+	rec *storage.Record // if it was read already, without relations
 }
 
 func (r *runner) run() (storage.Page, error) {
@@ -107,6 +108,8 @@ func (r *runner) run() (storage.Page, error) {
 		slices.Reverse(found)
 	}
 	budget := storage.MaxLoadedMembers
+	page.Records = make([]storage.Record, 0, len(found))
+	page.Sort = make([]query.Position, 0, len(found))
 	for i := range found {
 		rec, err := r.load(&found[i], &budget)
 		if err != nil {
@@ -269,7 +272,11 @@ func (r *runner) inRange(p *query.Position) bool {
 // scan calls visit with each match of a scan until it returns false.
 func (r *runner) scan(p *plan, s *scan, limit int64, offset int, visit func(candidate) bool) error {
 	bounded := limit >= 0 || offset > 0
-	text, args := p.sql(s, "", bounded)
+	columns := ""
+	if limit >= 0 {
+		columns, s = p.join(s, r.q.Offset)
+	}
+	text, args := p.sql(s, columns, bounded)
 	q := r.c.prepMade(text)
 	q.values(args)
 	if bounded {
@@ -284,6 +291,11 @@ func (r *runner) scan(p *plan, s *scan, limit int64, offset int, visit func(cand
 		if p.sort != nil {
 			if v := q.colValue(2); v.t != isAbsent {
 				c.pos.Absent, c.pos.Value = false, queryValue(p.sort, v)
+			}
+		}
+		if columns != "" {
+			if c.rec, err = r.scanRow(&q, 3, &c); err != nil {
+				return firstError(err, q.done())
 			}
 		}
 		ok, err := r.decide(p, &c)
@@ -337,23 +349,35 @@ func (r *runner) read(c *candidate) (*storage.Record, error) {
 	if !found {
 		return nil, errDangling
 	}
-	rec := &storage.Record{
-		Key:     storage.Key{Org: r.orgID, Type: c.t.Name, ID: c.pos.ID},
-		Version: q.colInt(0), Created: instant(q.colInt(1)), Modified: instant(q.colInt(2)), Doc: q.colBytes(3),
-	}
-	if r.q.Load.Secret {
-		if rec.Secret, err = decodeSecret(q.colBytes(4)); err != nil {
-			return nil, err
-		}
+	rec, err := r.scanRow(&q, 0, c)
+	if err != nil {
+		return nil, err
 	}
 	return rec, q.done()
 }
 
+// scanRow reads a record off the columns from first on: version, created, modified, doc, secret.
+func (r *runner) scanRow(q *stmt, first int, c *candidate) (*storage.Record, error) {
+	rec := &storage.Record{
+		Key:     storage.Key{Org: r.orgID, Type: c.t.Name, ID: c.pos.ID},
+		Version: q.colInt(first), Created: instant(q.colInt(first + 1)), Modified: instant(q.colInt(first + 2)),
+		Doc: q.colBytes(first + 3),
+	}
+	var err error
+	if r.q.Load.Secret {
+		rec.Secret, err = decodeSecret(q.colBytes(first + 4))
+	}
+	return rec, err
+}
+
 // load makes a candidate the record that the page has.
 func (r *runner) load(c *candidate, budget *int) (*storage.Record, error) {
-	rec, err := r.read(c)
-	if err != nil {
-		return nil, err
+	rec := c.rec
+	if rec == nil {
+		var err error
+		if rec, err = r.read(c); err != nil {
+			return nil, err
+		}
 	}
 	return rec, r.s.loadRelations(r.c, r.org, c.t, rec, r.q.Load, budget)
 }
