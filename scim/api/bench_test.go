@@ -1,12 +1,17 @@
 package api_test
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"net/http"
 	"testing"
+	"time"
 
+	"rollcall/scim"
 	"rollcall/scim/api"
+	"rollcall/scim/query"
+	"rollcall/scim/schema"
 )
 
 // sink is a ResponseWriter that keeps nothing.
@@ -46,5 +51,43 @@ func BenchmarkReads(b *testing.B) {
 				}
 			}
 		})
+	}
+}
+
+// fixed is a service and an authenticator that answer at once: what is left is the edge.
+type fixed struct {
+	api.Service
+	client   scim.Client
+	resource scim.Resource
+}
+
+func (f *fixed) Authenticate(context.Context, string) (*scim.Client, error) { return &f.client, nil }
+
+func (f *fixed) Get(context.Context, scim.Caller, *schema.ResourceType, string, query.Load) (*scim.Resource, error) {
+	return &f.resource, nil
+}
+
+// BenchmarkEdge is what the edge alone costs for a GET.
+func BenchmarkEdge(b *testing.B) {
+	f := &fixed{
+		client: scim.Client{Org: "o", OrgSlug: "o", Scopes: []string{scim.ScopeSCIM}},
+		resource: scim.Resource{
+			Type: "User", ID: "00000000-0000-7000-8000-000000000001", Version: 1,
+			Doc: []byte(`{"active":true,"displayName":"User","emails":[{"primary":true,"type":"work","value":"user@example.com"}],` + userSchema + `,"userName":"user@example.com"}`),
+		},
+	}
+	w := newWorld(b, openSQLite, func(o *api.Options) {
+		f.Service = o.Service
+		o.Service, o.Auth, o.Logger, o.Now = f, f, slog.New(slog.DiscardHandler), time.Now
+	})
+	req := newRequest(b, http.MethodGet, root+"/Users/00000000-0000-7000-8000-000000000001")
+	req.Header.Set("Authorization", "Bearer x")
+	b.ReportAllocs()
+	for b.Loop() {
+		s := sink{header: http.Header{}}
+		w.handler.ServeHTTP(&s, req)
+		if s.status != http.StatusOK {
+			b.Fatalf("status %d", s.status)
+		}
 	}
 }
