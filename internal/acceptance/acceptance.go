@@ -42,6 +42,7 @@ func Run(t *testing.T, newServer func(testing.TB) Server) {
 	}
 	// Identity providers need the relaxations, so their flows are replayed under the default profile only.
 	t.Run("relaxations", func(t *testing.T) { Relaxations(t, newServer(t)) })
+	t.Run("recognition", func(t *testing.T) { Recognition(t, newServer(t)) })
 	t.Run("flows", func(t *testing.T) { Flows(t, newServer, auto) })
 }
 

@@ -153,6 +153,7 @@ func relaxations() map[compat.Rule]relaxation {
 			allowed: created([]any{"active", "eq", false}), other: bad("invalidValue"),
 		},
 		compat.CreateOnReplace: {
+			with: "entra", without: auto,
 			send: patchUser(op("replace", `emails[type eq "work"].value`, "w@x.example")),
 			allowed: ok([]any{"emails", "any", map[string]any{"value": "w@x.example", "type": "work"}},
 				[]any{"emails", "len", 2}),
@@ -192,6 +193,7 @@ func relaxations() map[compat.Rule]relaxation {
 			other:   bad("invalidPath", "invalidValue"),
 		},
 		compat.URNDotPath: {
+			with: "entra", without: auto,
 			send:    patchUser(op("replace", enterprise+".department", "E")),
 			allowed: ok([]any{[]any{enterprise, "department"}, "eq", "E"}), other: bad("invalidPath"),
 		},
@@ -201,7 +203,7 @@ func relaxations() map[compat.Rule]relaxation {
 			},
 			allowed: ok([]any{"totalResults", "eq", 0}), other: bad("invalidFilter"),
 		},
-		compat.EmptyOperations: {send: patchUser(), allowed: ok(), other: bad("invalidSyntax", "invalidValue")},
+		compat.EmptyOperations: {with: "entra", without: auto, send: patchUser(), allowed: ok(), other: bad("invalidSyntax", "invalidValue")},
 		compat.NullReference: {
 			send:    patchUser(op("replace", enterprise+":manager", map[string]any{"value": ""})),
 			allowed: ok([]any{[]any{enterprise, "manager"}, "absent", true}), other: bad("invalidValue"),
@@ -258,4 +260,29 @@ func removeWithValue(t *testing.T, c *client, n int) *reply {
 	g := createGroup(t, c, fmt.Sprintf("relaxed %d", n), []map[string]any{{"value": a}, {"value": b}}).text("id")
 	body := patchOf(map[string]any{"op": "remove", "path": "members", "value": []any{map[string]any{"value": a}}})
 	return c.try(t, request{method: http.MethodPatch, path: "/Groups/" + g, body: encode(t, body)})
+}
+
+// Recognition shows that under auto a replace of what is not there is refused as the RFC demands, unless the request
+// shows itself to be Entra's.
+func Recognition(t *testing.T, s Server) {
+	c := newClient(s, auto)
+	const path = `emails[type eq "work"].value`
+	for n, tt := range []struct {
+		name, op string
+		query    url.Values
+		status   int
+	}{
+		{"anybody", "replace", nil, http.StatusBadRequest},
+		{"the spelling of op", "Replace", nil, http.StatusOK},
+		{"the flag in the query", "replace", url.Values{"aadOptscim062020": {""}}, http.StatusOK},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			id := createUser(t, c, fmt.Sprintf("recognized.%d", n), nil).text("id")
+			body := patchOf(map[string]any{"op": tt.op, "path": path, "value": "w@x.example"})
+			got := c.try(t, request{method: http.MethodPatch, path: "/Users/" + id, query: tt.query, body: encode(t, body)})
+			if got.status != tt.status {
+				t.Errorf("status %d, want %d", got.status, tt.status)
+			}
+		})
+	}
 }

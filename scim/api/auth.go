@@ -11,6 +11,9 @@ import (
 
 const realm = `Bearer realm="scim"`
 
+// entraFlag is the name of the query parameter.
+const entraFlag = "aadOptscim062020"
+
 // authenticate resolves the bearer token (RFC 6750 2.1, RFC 7644 2). ServiceProviderConfig may be read without one,
 // since it says how to authenticate (RFC 7643 5); an endpoint that does not exist needs none to say so. A token
 // that is sent and wrong is refused everywhere.
@@ -43,6 +46,11 @@ func (x *exchange) authenticate() error {
 	x.client = client
 	x.caller = scim.Caller{
 		Org: client.Org, Actor: client.Actor, RequestID: x.id, Compat: compat.NewSession(client.Profile),
+	}
+	// The flag that Entra's administrators put on the tenant URL comes back with every request; its ops are then
+	// spelled as everybody's.
+	if strings.Contains(x.req.URL.RawQuery, entraFlag) {
+		x.caller.Compat.RecognizeEntra()
 	}
 	return nil
 }

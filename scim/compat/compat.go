@@ -19,16 +19,18 @@ const (
 	// StringBoolean: "True", "false" for a boolean, in bodies, PATCH values and filters (Entra).
 	StringBoolean
 	// CreateOnReplace: replace of a value path that matches nothing creates the element from the path's eq terms
-	// instead of noTarget (Entra: `emails[type eq "work"].value`).
+	// instead of noTarget (Entra: `emails[type eq "work"].value`). RFC 7644 3.5.2.3 demands noTarget, so in auto
+	// only for a request in which Entra was recognized.
 	CreateOnReplace
 	// RemoveWithValue: remove with path `members` and a value removes the listed elements only (Entra).
 	RemoveWithValue
 	// BareComplexValue: a plain string for a complex attribute with a `value` sub-attribute means {"value": s}
 	// (Entra's manager).
 	BareComplexValue
-	// UnwrapSingleElement: a one-element array for a single-valued attribute is unwrapped (Entra's manager).
+	// UnwrapSingleElement: a one-element array for a single-valued complex attribute is unwrapped (Entra's manager).
 	UnwrapSingleElement
-	// WrapSingleValue: a lone value for a multi-valued attribute becomes a one-element array (OneLogin's emails).
+	// WrapSingleValue: a lone object for a multi-valued complex attribute (OneLogin's emails), or a lone value for a
+	// simple one, becomes a one-element array.
 	WrapSingleValue
 	// IgnoreReadOnlyInValue: readOnly names inside the value of a path-less PATCH are ignored (Okta's id).
 	IgnoreReadOnlyInValue
@@ -41,11 +43,13 @@ const (
 	// DottedKeys: `name.givenName`, `emails[type eq "work"].value` and `urn:..:User:department` as keys of a
 	// path-less PATCH value (Entra with aadOptscim062020).
 	DottedKeys
-	// URNDotPath: `urn:..:User.department`, a dot instead of the colon before the attribute (old Entra).
+	// URNDotPath: `urn:..:User.department`, a dot instead of the colon before the attribute (old Entra); in auto
+	// only where Entra was recognized.
 	URNDotPath
 	// UnprefixedExtension: an extension attribute named without its URN in a filter, path or sortBy.
 	UnprefixedExtension
-	// EmptyOperations: a PATCH with no operations changes nothing (Microsoft's validator).
+	// EmptyOperations: a PATCH with no operations changes nothing (Microsoft's validator); in auto only where Entra
+	// was recognized.
 	EmptyOperations
 	// NullReference: a PATCH value that is an emptied reference, {"value": ""}, removes it (Entra's manager).
 	NullReference
@@ -115,16 +119,25 @@ func (p Profile) with(name string, rules ...Rule) Profile {
 }
 
 // optIn are the rules that change what a request means, not only how it is spelled: a profile must name them.
-var optIn = []Rule{FirstPrimaryWins, UniqueGroupName, ReactivateOnCreate, UnpackRoleJSON}
+func optIn() []Rule {
+	return append(dialect(), FirstPrimaryWins, UniqueGroupName, ReactivateOnCreate, UnpackRoleJSON)
+}
+
+// dialect are the rules by which Entra's requests mean what the RFC refuses.
+func dialect() []Rule { return []Rule{CreateOnReplace, URNDotPath, EmptyOperations} }
+
+// autoName is the default profile.
+const autoName = "auto"
 
 func auto() Profile {
+	not := optIn()
 	var rules []Rule
 	for _, r := range Rules() {
-		if !slices.Contains(optIn, r) {
+		if !slices.Contains(not, r) {
 			rules = append(rules, r)
 		}
 	}
-	return profile("auto", rules...)
+	return profile(autoName, rules...)
 }
 
 // Profiles returns every profile, by name: auto (the default), strict, and one a client.
@@ -133,7 +146,7 @@ func Profiles() []Profile {
 	return []Profile{
 		a,
 		profile("strict"),
-		a.with("entra", UniqueGroupName, UnpackRoleJSON),
+		a.with("entra", append(dialect(), UniqueGroupName, UnpackRoleJSON)...),
 		a.with("okta", ReactivateOnCreate),
 		a.with("google"),
 		a.with("jumpcloud"),
@@ -179,6 +192,15 @@ func (s *Session) Profile() Profile {
 
 // Has reports whether r is allowed, without counting a use.
 func (s *Session) Has(r Rule) bool { return s != nil && s.profile.Has(r) }
+
+// RecognizeEntra is called when a request shows itself to be Entra's, by the spelling of an op or by a feature flag in
+// the query. Under auto it allows Entra's dialect for the rest of the request; a profile that names its client
+// stays as it is.
+func (s *Session) RecognizeEntra() {
+	if s != nil && s.profile.Name == autoName {
+		s.profile = s.profile.with(autoName, dialect()...)
+	}
+}
 
 // Allow reports whether r is allowed and, if so, records its use. Call it only when the deviation is at hand.
 func (s *Session) Allow(r Rule) bool {

@@ -20,6 +20,7 @@ func TestProfiles(t *testing.T) {
 	optIn := map[compat.Rule]bool{
 		compat.FirstPrimaryWins: true, compat.UniqueGroupName: true,
 		compat.ReactivateOnCreate: true, compat.UnpackRoleJSON: true,
+		compat.CreateOnReplace: true, compat.URNDotPath: true, compat.EmptyOperations: true,
 	}
 	auto, err := compat.Lookup("")
 	if err != nil || auto.Name != "auto" {
@@ -72,4 +73,26 @@ func TestSessionCountsOnlyWhatItAllows(t *testing.T) {
 	if none.Allow(compat.OpCase) || none.Used() != nil || none.Profile().Name != "strict" {
 		t.Error("a nil session is not strict")
 	}
+}
+
+func TestRecognizeEntra(t *testing.T) {
+	for name, want := range map[string]bool{"auto": true, "entra": true, "okta": false, "strict": false} {
+		p, err := compat.Lookup(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := compat.NewSession(p)
+		if before := s.Has(compat.CreateOnReplace); before != (name == "entra") {
+			t.Errorf("%s allows %v before anything was recognized: %v", name, compat.CreateOnReplace, before)
+		}
+		s.RecognizeEntra()
+		if s.Has(compat.CreateOnReplace) != want || s.Has(compat.UniqueGroupName) != (name == "entra") {
+			t.Errorf("%s: Entra's dialect is allowed: %v, want %v", name, !want, want)
+		}
+		if s.Profile().Name != name {
+			t.Errorf("%s became %s", name, s.Profile().Name)
+		}
+	}
+	var none *compat.Session
+	none.RecognizeEntra()
 }

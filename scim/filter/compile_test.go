@@ -201,7 +201,7 @@ func TestRelaxations(t *testing.T) {
 	}
 	rt := registry(t).Types()[0]
 	for _, tt := range tests {
-		opt := options(t, "auto")
+		opt := options(t, "entra")
 		if _, err := filter.CompileText(rt, tt.in, opt); err != nil {
 			t.Errorf("%s: %v", tt.in, err)
 		}

@@ -16,6 +16,7 @@ import (
 var refused = map[string]string{
 	"f075": "a number against a string attribute asks nothing: 400 rather than an empty list",
 	"f080": "a number against a string attribute",
+	"f164": "a dot for the colon is old Entra's, and for its profile (compat.URNDotPath)",
 	"f163": "unknown schema: unknown attributes are 400 on a typed endpoint (scim-protocol 2.5)",
 	"f224": "malformed dateTime operand",
 	"f250": "unknown attribute",

@@ -120,7 +120,11 @@ func (c *compiler) kind(o scim.Object) (kind, error) {
 	s, ok := v.(string)
 	if ok {
 		for k, name := range [...]string{add: "add", replace: "replace", remove: "remove"} {
-			if s == name || strings.EqualFold(s, name) && c.session.Allow(compat.OpCase) {
+			if s == name {
+				return kind(k), nil
+			}
+			if strings.EqualFold(s, name) && c.session.Allow(compat.OpCase) {
+				c.session.RecognizeEntra() // no other client capitalizes
 				return kind(k), nil
 			}
 		}

@@ -45,11 +45,11 @@ func TestValuePath(t *testing.T) {
 		{name: "replace match with null", before: mails, ops: `[{"op":"replace","path":"emails[type eq \"work\"]","value":null}]`, after: `{"emails":[{"type":"home","value":"h@x.example"}]}`},
 		{name: "replace without a match", before: mails, ops: `[{"op":"replace","path":"emails[type eq \"other\"].value","value":"n"}]`, err: scim.TypeNoTarget},
 		{
-			name: "replace without a match, relaxed", profile: "auto", before: mails, ops: `[{"op":"replace","path":"emails[type eq \"other\"].value","value":"n"}]`, used: create,
+			name: "replace without a match, relaxed", profile: "entra", before: mails, ops: `[{"op":"replace","path":"emails[type eq \"other\"].value","value":"n"}]`, used: create,
 			after: `{"emails":[{"type":"work","value":"w@x.example","primary":true},{"type":"home","value":"h@x.example"},{"type":"other","value":"n"}]}`,
 		},
 		{
-			name: "replace without a match, primary as text", profile: "auto", before: mails, ops: `[{"op":"replace","path":"emails[type eq \"other\" and primary eq \"True\"].value","value":"n"}]`,
+			name: "replace without a match, primary as text", profile: "entra", before: mails, ops: `[{"op":"replace","path":"emails[type eq \"other\" and primary eq \"True\"].value","value":"n"}]`,
 			used:  []compat.Rule{compat.StringBoolean, compat.CreateOnReplace},
 			after: `{"emails":[{"type":"work","value":"w@x.example","primary":false},{"type":"home","value":"h@x.example"},{"type":"other","primary":true,"value":"n"}]}`,
 		},
@@ -60,7 +60,7 @@ func TestValuePath(t *testing.T) {
 		{name: "replace without a match that describes nothing", profile: "auto", before: mails, ops: `[{"op":"replace","path":"emails[not (type pr)].value","value":"n"}]`, err: scim.TypeNoTarget},
 		{name: "replace without a match by a value that the filter excludes", profile: "auto", before: mails, ops: `[{"op":"replace","path":"emails[value eq \"a\"].value","value":"n"}]`, err: scim.TypeNoTarget},
 		{
-			name: "what is created may be there but for primary", profile: "auto", before: `{"emails":[{"type":"work","value":"n"}]}`, ops: `[{"op":"replace","path":"emails[type eq \"work\" and primary eq true].value","value":"n"}]`, used: create,
+			name: "what is created may be there but for primary", profile: "entra", before: `{"emails":[{"type":"work","value":"n"}]}`, ops: `[{"op":"replace","path":"emails[type eq \"work\" and primary eq true].value","value":"n"}]`, used: create,
 			after: `{"emails":[{"type":"work","value":"n","primary":true}]}`,
 		},
 		{name: "replace with null without a match", profile: "auto", before: mails, ops: `[{"op":"replace","path":"emails[type eq \"x\"].value","value":null}]`, err: scim.TypeNoTarget},
@@ -163,7 +163,7 @@ func TestPathless(t *testing.T) {
 		{name: "URN and attribute, relaxed", profile: "auto", before: none, ops: `[{"op":"replace","value":{"` + enterprise + `:department":"S"}}]`, after: `{"` + enterprise + `":{"department":"S"}}`, used: dotted},
 		{name: "core URN, relaxed", profile: "auto", before: none, ops: `[{"op":"replace","value":{"` + scim.SchemaUser + `":{"title":"t"}}}]`, after: `{"title":"t"}`, used: dotted},
 		{name: "value path", before: none, ops: `[{"op":"add","value":{"emails[type eq \"work\"].value":"n"}}]`, err: scim.TypeInvalidPath},
-		{name: "value path, relaxed", profile: "auto", before: none, ops: `[{"op":"replace","value":{"emails[type eq \"work\"].value":"n"}}]`, after: `{"emails":[{"type":"work","value":"n"}]}`, used: []compat.Rule{compat.DottedKeys, compat.CreateOnReplace}},
+		{name: "value path, relaxed", profile: "entra", before: none, ops: `[{"op":"replace","value":{"emails[type eq \"work\"].value":"n"}}]`, after: `{"emails":[{"type":"work","value":"n"}]}`, used: []compat.Rule{compat.DottedKeys, compat.CreateOnReplace}},
 		{name: "core URN as path", before: none, ops: `[{"op":"add","path":"` + scim.SchemaUser + `","value":{"title":"t"}}]`, after: `{"title":"t"}`},
 	})
 }
@@ -185,7 +185,7 @@ func TestQuirks(t *testing.T) {
 		{name: "manager without URN", before: none, ops: `[{"op":"add","path":"manager","value":{"value":"m2"}}]`, err: scim.TypeInvalidPath},
 		{name: "manager without URN, relaxed", profile: "auto", before: none, ops: `[{"op":"add","path":"manager","value":{"value":"m2"}}]`, after: managed, used: []compat.Rule{compat.UnprefixedExtension}},
 		{name: "dot after the URN", before: none, ops: `[{"op":"add","path":"` + enterprise + `.manager","value":{"value":"m2"}}]`, err: scim.TypeInvalidPath},
-		{name: "dot after the URN, relaxed", profile: "auto", before: none, ops: `[{"op":"add","path":"` + enterprise + `.manager","value":{"value":"m2"}}]`, after: managed, used: []compat.Rule{compat.URNDotPath}},
+		{name: "dot after the URN, relaxed", profile: "entra", before: none, ops: `[{"op":"add","path":"` + enterprise + `.manager","value":{"value":"m2"}}]`, after: managed, used: []compat.Rule{compat.URNDotPath}},
 		{name: "object for many", before: none, ops: `[{"op":"replace","path":"emails","value":{"value":"n"}}]`, err: scim.TypeInvalidValue},
 		{name: "object for many, relaxed", profile: "auto", before: none, ops: `[{"op":"replace","path":"emails","value":{"value":"n"}}]`, after: `{"emails":[{"value":"n"}]}`, used: []compat.Rule{compat.WrapSingleValue}},
 		{name: "string number", before: none, ops: `[{"op":"add","path":"` + gadgetURN + `:level","value":"5"}]`, err: scim.TypeInvalidValue},

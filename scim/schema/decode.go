@@ -221,7 +221,7 @@ func (d Decoder) Extension(s *Schema, v any) (scim.Attributes, error) {
 // MemberIDs decodes the value of a members attribute to the ids it names, each once, in order. The element's
 // other sub-attributes are derived by the server and ignored.
 func (d Decoder) MemberIDs(a *Attribute, v any) ([]string, error) {
-	list, err := d.list(a.Name, v)
+	list, err := d.list(a, a.Name, v)
 	if err != nil {
 		return nil, err
 	}
@@ -272,14 +272,14 @@ func (d Decoder) Value(a *Attribute, path string, v any) (any, error) {
 			if len(list) == 0 {
 				return nil, nil
 			}
-			if len(list) > 1 || !d.Session.Allow(compat.UnwrapSingleElement) {
+			if len(list) > 1 || a.Kind != query.Complex || !d.Session.Allow(compat.UnwrapSingleElement) {
 				return nil, scim.InvalidValue(path, "is single-valued and cannot be an array")
 			}
 			v = list[0]
 		}
 		return d.single(a, path, v)
 	}
-	list, err := d.list(path, v)
+	list, err := d.list(a, path, v)
 	if err != nil {
 		return nil, err
 	}
@@ -306,14 +306,15 @@ func (d Decoder) Value(a *Attribute, path string, v any) (any, error) {
 }
 
 // list returns the elements of a multi-valued attribute's value.
-func (d Decoder) list(path string, v any) ([]any, error) {
+func (d Decoder) list(a *Attribute, path string, v any) ([]any, error) {
 	switch v := v.(type) {
 	case nil:
 		return nil, nil
 	case []any:
 		return v, nil
 	default:
-		if !d.Session.Allow(compat.WrapSingleValue) {
+		_, isObject := v.(scim.Object)
+		if isObject != (a.Kind == query.Complex) || !d.Session.Allow(compat.WrapSingleValue) {
 			return nil, scim.InvalidValue(path, "is multi-valued and must be an array")
 		}
 		return []any{v}, nil

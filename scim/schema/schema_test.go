@@ -120,7 +120,9 @@ func TestDecodeValues(t *testing.T) {
 		{name: "externalId", in: `"externalId":"X-1"`, want: `{"externalId":"X-1"}`},
 		{name: "multi-valued simple", in: `"tags":["a","b","a"]`, want: `{"tags":["a","b"]}`},
 		{name: "multi-valued from one", in: `"tags":"a"`, err: "invalidValue tags", relaxed: `{"tags":["a"]}`, rule: compat.WrapSingleValue},
-		{name: "single-valued from array", in: `"batch":["a"]`, err: "invalidValue batch", relaxed: `{"batch":"a"}`, rule: compat.UnwrapSingleElement},
+		{name: "simple from array", in: `"batch":["a"]`, err: "invalidValue batch"},
+		{name: "complex from array", in: `"spec":[{"color":"red"}]`, err: "invalidValue spec", relaxed: `{"spec":{"color":"red"}}`, rule: compat.UnwrapSingleElement},
+		{name: "string for multi-valued complex", in: `"parts":"p"`, err: "invalidValue parts"},
 		{name: "single-valued from two", in: `"batch":["a","b"]`, err: "invalidValue batch"},
 		{name: "complex from string", in: `"parts":["p"]`, err: "invalidValue parts", relaxed: `{"parts":[{"value":"p"}]}`, rule: compat.BareComplexValue},
 		{name: "complex without value from string", in: `"spec":"p"`, err: "invalidValue spec"},
@@ -312,8 +314,8 @@ func TestParsePath(t *testing.T) {
 		{ent + ":department", ent + ":department", ent + ":department"},
 		{ent + ":manager.value", ent + ":manager.value", ent + ":manager.value"},
 		{"department", "", ent + ":department"},
-		{ent + ".department", "", ent + ":department"},
-		{ent + ".manager.value", "", ent + ":manager.value"},
+		{ent + ".department", "", ""},
+		{ent + ".manager.value", "", ""},
 		{"nope", "", ""},
 		{"name.nope", "", ""},
 		{"userName.x", "", ""},
@@ -343,6 +345,22 @@ func TestParsePath(t *testing.T) {
 				t.Errorf("%s %q: got %q, want %q", mode.name, tt.in, got, mode.want)
 			}
 		}
+	}
+}
+
+func TestDotAfterURNIsEntras(t *testing.T) {
+	s := auto(t)
+	s.RecognizeEntra()
+	for in, want := range map[string]string{
+		scim.SchemaEnterpriseUser + ".department":    scim.SchemaEnterpriseUser + ":department",
+		scim.SchemaEnterpriseUser + ".manager.value": scim.SchemaEnterpriseUser + ":manager.value",
+	} {
+		if p, err := user(t).ParsePath(in, s); err != nil || p.String() != want {
+			t.Errorf("%s: %v", in, err)
+		}
+	}
+	if used := s.Used(); len(used) != 1 || used[0] != compat.URNDotPath {
+		t.Errorf("used %v", used)
 	}
 }
 
