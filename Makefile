@@ -7,6 +7,7 @@ VERSION     ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo 
 REVISION    ?= $(shell git rev-parse HEAD 2>/dev/null)
 LDFLAGS     := -s -w -X main.version=$(VERSION) -X main.revision=$(REVISION)
 FUZZTIME    ?= 10s
+TEST_TIMEOUT ?= 30m
 
 # The newest golangci-lint that builds with Go 1.26; the newest govulncheck whose own dependencies can be had.
 GOLANGCI_VERSION    := v2.15.0
@@ -29,8 +30,9 @@ run: build ## build and serve on http://127.0.0.1:8080/scim/v2, with the databas
 	./$(BIN) serve
 
 .PHONY: test
-test: ## run all tests, with the race detector and in random order
-	$(GO) test -race -shuffle=on ./...
+test: ## run all tests, with the race detector and in random order; then the crash test at full length
+	$(GO) test -race -shuffle=on -timeout $(TEST_TIMEOUT) ./...
+	$(GO) test -count=1 -run '^TestCrash' -v ./cmd/rollcall
 
 .PHONY: lint
 lint: fmt-check vulncheck $(GOLANGCI) ## check format, module file, style, import rules and known vulnerabilities

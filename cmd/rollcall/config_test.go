@@ -80,7 +80,7 @@ func TestLoadReportsEverything(t *testing.T) {
 		t.Fatal("no error")
 	}
 	var got []string
-	for _, line := range strings.Split(err.Error(), "\n") {
+	for line := range strings.SplitSeq(err.Error(), "\n") {
 		got = append(got, strings.ReplaceAll(strings.TrimSpace(line), file, "FILE"))
 	}
 	want := []string{
@@ -218,8 +218,7 @@ func TestSettingsTable(t *testing.T) {
 
 func countFields(t reflect.Type) int {
 	n := 0
-	for i := range t.NumField() {
-		f := t.Field(i)
+	for f := range t.Fields() {
 		if f.Type == reflect.TypeFor[Limits]() || f.Type == reflect.TypeFor[Timeouts]() {
 			n += countFields(f.Type)
 		} else {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -22,18 +23,18 @@ type value interface {
 // secret is text that is never printed, whichever way somebody tries.
 type secret string
 
-const shownSecret = "(set, not shown)"
-
 func (s secret) String() string {
 	if s == "" {
 		return ""
 	}
-	return shownSecret
+	return "(set, not shown)"
 }
 
-func (s secret) GoString() string             { return s.String() }
-func (s secret) LogValue() slog.Value         { return slog.StringValue(s.String()) }
-func (s secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+func (s secret) GoString() string     { return s.String() }
+func (s secret) LogValue() slog.Value { return slog.StringValue(s.String()) }
+
+// MarshalJSON is what a JSON log handler asks of a value inside another.
+func (s secret) MarshalJSON() ([]byte, error) { return json.Marshal(s.String()) }
 
 type secretValue struct{ p *secret }
 

@@ -25,16 +25,21 @@ import (
 
 const (
 	// crashRounds is how often the server is killed; ROLLCALL_TEST_CRASH_ROUNDS overrides it.
-	crashRounds  = 100
-	crashWriters = 4
+	crashRounds = 100
+	// crashRoundsRace is the same for a build with the race detector.
+	crashRoundsRace = 5
+	crashWriters    = 4
 	// crashStarts is how often, after that, it is killed while it starts on an empty directory.
-	crashStarts = 5
+	crashStarts = 3
 )
 
 // TestCrash kills the server with -9 under concurrent writes, again and again on one data directory, and proves after
 // each time that everything that was acknowledged is there with its change row, and that nothing is there by half.
 func TestCrash(t *testing.T) {
 	rounds := crashRounds
+	if raceEnabled {
+		rounds = crashRoundsRace
+	}
 	if text := os.Getenv("ROLLCALL_TEST_CRASH_ROUNDS"); text != "" {
 		n, err := strconv.Atoi(text)
 		if err != nil || n < 1 {
@@ -230,9 +235,8 @@ func (c *crash) write(t *testing.T, p *process, prefix string, random *rand.Rand
 			_, err = send(client, p, http.MethodPatch, "/Groups/"+c.group, patchJSON("add", "members", fmt.Sprintf(`[{"value":%q}]`, w.user.id)))
 		}
 		if err != nil {
-			var no *refused
-			if errors.As(err, &no) {
-				t.Errorf("%s was refused: %v", w.kind, err)
+			if no, ok := errors.AsType[*refused](err); ok {
+				t.Errorf("%s was refused: %v", w.kind, no)
 			}
 			c.locked(func() { c.inFlight = append(c.inFlight, w) })
 			return

@@ -88,8 +88,7 @@ func storeResult(err error) string {
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return "canceled"
 	}
-	var refused *scim.Error
-	if errors.As(err, &refused) { // by an update's own callback
+	if _, ok := errors.AsType[*scim.Error](err); ok { // by an update's own callback
 		return "refused"
 	}
 	return "error"

@@ -121,7 +121,7 @@ func TestOperations(t *testing.T) {
 // not.
 func shortDir(t *testing.T) string {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "rc")
+	dir, err := os.MkdirTemp("", "rc") //nolint:usetesting // see above
 	if err != nil {
 		t.Fatal(err)
 	}
