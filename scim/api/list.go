@@ -2,6 +2,7 @@ package api
 
 import (
 	"errors"
+	"maps"
 	"net/http"
 	"slices"
 	"strconv"
@@ -130,8 +131,8 @@ func (x *exchange) where(types []*endpointType, p *params, q *query.Query) error
 		}
 		q.Sources[i].Where = e
 	}
-	for name, n := range strangers {
-		if n == len(types) {
+	for _, name := range slices.Sorted(maps.Keys(strangers)) {
+		if strangers[name] == len(types) {
 			return scim.InvalidFilter("%v", &schema.UnknownError{Name: name})
 		}
 	}
