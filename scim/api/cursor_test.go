@@ -24,9 +24,15 @@ func cursorAPI(t *testing.T) *api {
 func TestCursorRoundTrip(t *testing.T) {
 	at := time.UnixMilli(1_767_323_045_678)
 	values := []query.Value{
-		{}, {Kind: query.String, Str: "äöü\x00 and more"}, {Kind: query.Boolean, Bool: true}, {Kind: query.Integer, IsInt: true, Int: math.MinInt64},
-		{Kind: query.Integer, IsInt: true, Int: math.MaxInt64}, {Kind: query.Decimal, Dec: -1.5e300}, {Kind: query.Decimal, Dec: math.SmallestNonzeroFloat64},
-		{Kind: query.DateTime, Str: "2026-01-02T03:04:05.000000000Z"}, {Kind: query.Reference, Str: "Users/1"},
+		{},
+		{Kind: query.String, Str: "äöü\x00 and more"},
+		{Kind: query.Boolean, Bool: true},
+		{Kind: query.Integer, IsInt: true, Int: math.MinInt64},
+		{Kind: query.Integer, IsInt: true, Int: math.MaxInt64},
+		{Kind: query.Decimal, Dec: -1.5e300},
+		{Kind: query.Decimal, Dec: math.SmallestNonzeroFloat64},
+		{Kind: query.DateTime, Str: "2026-01-02T03:04:05.000000000Z"},
+		{Kind: query.Reference, Str: "Users/1"},
 	}
 	a := cursorAPI(t)
 	for _, v := range values {

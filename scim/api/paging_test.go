@@ -51,7 +51,8 @@ func TestWalkByCursor(t *testing.T) {
 				all = append(all, r.ID)
 			}
 			var forward, backward []string
-			query, last := "count=4&cursor"+order, ""
+			var last string
+			query := "count=4&cursor" + order
 			for {
 				p := w.page(t, query)
 				if p.Total != 23 {
