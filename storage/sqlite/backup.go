@@ -16,9 +16,12 @@ import (
 // on meanwhile. The copy is a database of its own: put into a data directory under the name rollcall.db it is served.
 func (s *Store) Backup(ctx context.Context, dest string) (err error) {
 	defer s.observe("backup", &err)()
-	if err := s.enter(ctx); err != nil {
+	// A reader's place, so that Close waits; not its connection, which is tuned for reads.
+	place, err := s.reader(ctx)
+	if err != nil {
 		return err
 	}
+	defer s.putBack(place)
 	// Exclusive creation is what refuses an existing file; SQLite writes into the empty one. It holds personal data.
 	f, err := os.OpenFile(dest, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
 	if err != nil {

@@ -15,9 +15,11 @@ const maxProblems = 100
 // serving.
 func (s *Store) Check(ctx context.Context) (problems []string, err error) {
 	defer s.observe("check", &err)()
-	if err := s.enter(ctx); err != nil {
+	place, err := s.reader(ctx) // so that Close waits
+	if err != nil {
 		return nil, err
 	}
+	defer s.putBack(place)
 	c, err := openConn(s.path, sqlite.OpenReadWrite, readerPragmas)
 	if err != nil {
 		return nil, translate(ctx, "check", err)

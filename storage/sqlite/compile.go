@@ -167,6 +167,9 @@ func (k *compiler) or(terms query.Or) cond {
 
 // union enumerates what any of several drivers does.
 func union(drivers []*driver) *driver {
+	if len(drivers) == 1 {
+		return drivers[0] // nothing would drop its repeats
+	}
 	u := &driver{idCol: "c.id"}
 	var parts []string
 	for _, d := range drivers {

@@ -33,7 +33,13 @@ func (s *Store) Batch(ctx context.Context, org scim.OrgID, steps []storage.Step,
 			err = s.w.do(ctx, end-start, func(w *writer) error {
 				for ; ran < end && !stopped && ctx.Err() == nil; ran++ {
 					errs[ran] = w.step(ctx, org, steps[ran])
-					stopped = done != nil && !done(ran, errs[ran])
+					// What the step wrote stays, also if done panics: that only ends the batch.
+					if perr := w.guard(func() error {
+						stopped = done != nil && !done(ran, errs[ran])
+						return nil
+					}); perr != nil {
+						stopped = true
+					}
 				}
 				return nil
 			})

@@ -284,6 +284,35 @@ func TestDiskTrouble(t *testing.T) {
 	}
 }
 
+// TestStepHidesTrouble: a step that ignores a write which failed half way must not commit the other half.
+func TestStepHidesTrouble(t *testing.T) {
+	s := open(t, sqlite.Options{Types: benchTypes()})
+	clock, key := newTestKeys()
+	kept, lost := key("User"), key("User")
+	if _, err := s.Insert(t.Context(), kept, clock.Tick(), benchUser(1)); err != nil {
+		t.Fatal(err)
+	}
+	big := benchUser(2)
+	big.Doc["title"] = strings.Repeat("x", 1<<20)
+	err := s.Within(t.Context(), benchOrg, func(tx storage.Tx) error {
+		if err := s.Direct("PRAGMA max_page_count=1"); err != nil {
+			return err
+		}
+		if _, err := tx.Insert(t.Context(), lost, clock.Tick(), big); !errors.Is(err, storage.ErrUnavailable) {
+			t.Errorf("insert on a full disk: %v", err)
+		}
+		return s.Direct("PRAGMA max_page_count=1000000")
+	})
+	if !errors.Is(err, storage.ErrUnavailable) {
+		t.Errorf("the step: %v", err)
+	}
+	found, err := s.Exists(t.Context(), benchOrg, []string{kept.ID, lost.ID})
+	if err != nil || len(found) != 1 {
+		t.Errorf("found %v, %v", found, err)
+	}
+	wantSound(t, s)
+}
+
 func TestBackupWhileWriting(t *testing.T) {
 	s := open(t, sqlite.Options{Dir: t.TempDir(), Types: benchTypes()})
 	clock, key := newTestKeys()

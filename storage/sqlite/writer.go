@@ -34,9 +34,11 @@ type writer struct {
 	rid     int64           // last row id given to a record
 	counts  []count         // what the transaction adds to table counts
 	marks   []*job          // scratch
-	// depth of open savepoints; broken is set when a write failed outside of any, which ends the transaction.
-	depth  int
-	broken error
+	// depth of open savepoints. A write that failed half way spoils the step around it, whatever the step makes of
+	// the error, or outside of any the whole transaction.
+	depth   int
+	spoiled error
+	broken  error
 }
 
 type count struct{ org, typ, n int64 }
@@ -224,7 +226,9 @@ func (w *writer) write(f func() error) error {
 		return nil
 	}
 	err = translate(nil, "write", err)
-	if w.depth == 0 && w.broken == nil {
+	if w.depth > 0 {
+		w.spoiled = err
+	} else if w.broken == nil {
 		w.broken = err
 	}
 	w.lost()
@@ -238,7 +242,8 @@ func (w *writer) savepoint(f func() error) error {
 	}
 	w.depth++
 	mark := len(w.counts)
-	err := w.guard(f)
+	w.spoiled = nil
+	err := firstError(w.guard(f), w.spoiled)
 	w.depth--
 	if w.lost(); w.broken != nil {
 		return errors.Join(err, w.broken)
