@@ -44,6 +44,10 @@ fmt-check: ## fail if a file is not formatted or go.mod is not tidy
 	@files=$$(gofmt -l $$(git ls-files '*.go')); if [ -n "$$files" ]; then echo "not formatted:"; echo "$$files"; exit 1; fi
 	$(GO) mod tidy -diff
 
+.PHONY: fmt
+fmt: $(GOLANGCI) ## format all files
+	$(GOLANGCI) fmt ./...
+
 .PHONY: vulncheck
 vulncheck: $(GOVULNCHECK) ## look for known vulnerabilities in what the code calls
 	@scripts/vulncheck.sh $(GOVULNCHECK)

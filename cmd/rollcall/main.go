@@ -9,5 +9,6 @@ import (
 )
 
 func main() {
+	privateFiles()
 	os.Exit(run(context.Background(), os.Args[1:], os.Environ(), os.Stdin, os.Stdout, os.Stderr))
 }
