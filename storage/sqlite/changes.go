@@ -140,7 +140,7 @@ func (s *Store) Changes(ctx context.Context, org scim.OrgID, after storage.Posit
 		}
 		ch, err := s.scanChange(&q)
 		if err != nil {
-			return nil, errors.Join(err, q.done())
+			return nil, q.abandon(err)
 		}
 		ch.Key.Org = org
 		list = append(list, ch)

@@ -122,7 +122,7 @@ func (c *conn) exec(sql string) error {
 	return s.exec()
 }
 
-// int returns the first column of the first row, 0 if there is none.
+// one returns the first column of the first row, 0 if there is none.
 func (s *stmt) one() (n int64, found bool, err error) {
 	found, err = s.step()
 	if err != nil || !found {
@@ -216,6 +216,12 @@ func (s *stmt) done() error {
 		return s.err
 	}
 	return s.s.Reset()
+}
+
+// abandon ends a statement because of err, which it returns.
+func (s *stmt) abandon(err error) error {
+	_ = s.done()
+	return err
 }
 
 // exec runs a statement that returns no rows.

@@ -212,13 +212,16 @@ func (s *Store) snapshot(ctx context.Context, f func(*conn) error) error {
 	return c.snapshot(f)
 }
 
-func (c *conn) snapshot(f func(*conn) error) error {
+func (c *conn) snapshot(f func(*conn) error) (err error) {
 	if err := c.exec("BEGIN"); err != nil {
 		return err
 	}
-	err := f(c)
-	c.c.SetInterrupt(nil) // an interrupted connection refuses even what follows
-	return errors.Join(err, c.exec("ROLLBACK"))
+	// Deferred, as a connection that kept its transaction after a panic would be of no use to anyone.
+	defer func() {
+		c.c.SetInterrupt(nil) // an interrupted connection refuses even what follows
+		err = firstError(err, c.exec("ROLLBACK"))
+	}()
+	return f(c)
 }
 
 // observe reports an operation when it ends; use it deferred.

@@ -295,12 +295,12 @@ func (r *runner) scan(p *plan, s *scan, limit int64, offset int, visit func(cand
 		}
 		if columns != "" {
 			if c.rec, err = r.scanRow(&q, 3, &c); err != nil {
-				return firstError(err, q.done())
+				return q.abandon(err)
 			}
 		}
 		ok, err := r.decide(p, &c)
 		if err != nil {
-			return firstError(err, q.done())
+			return q.abandon(err)
 		}
 		if ok && !visit(c) {
 			return q.done()
@@ -351,7 +351,7 @@ func (r *runner) read(c *candidate) (*storage.Record, error) {
 	}
 	rec, err := r.scanRow(&q, 0, c)
 	if err != nil {
-		return nil, err
+		return nil, q.abandon(err)
 	}
 	return rec, q.done()
 }

@@ -56,7 +56,7 @@ func (s *Store) get(c *conn, org int64, t *resourceType, k storage.Key, load que
 	}
 	if load.Secret {
 		if rec.Secret, err = decodeSecret(q.colBytes(4)); err != nil {
-			return nil, err
+			return nil, q.abandon(err)
 		}
 	}
 	if err := q.done(); err != nil {

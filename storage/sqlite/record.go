@@ -42,7 +42,7 @@ func (c *conn) record(org int64, t *resourceType, k storage.Key) (*storedRecord,
 	}
 	r, err := c.scanRecord(&q, t.Name)
 	if err != nil {
-		return nil, err
+		return nil, q.abandon(err)
 	}
 	r.rec.Org = k.Org
 	return r, q.done()
@@ -57,7 +57,7 @@ func (c *conn) nextRecord(typ, after int64) (*storedRecord, error) {
 	}
 	r, err := c.scanRecord(&q, "")
 	if err != nil {
-		return nil, err
+		return nil, q.abandon(err)
 	}
 	return r, q.done()
 }
