@@ -52,7 +52,7 @@ func (a *app) check() *cobra.Command {
 		if len(problems) > 0 {
 			err = fmt.Errorf("the database has %d problem(s)", len(problems))
 		}
-		return &result{map[string][]string{"problems": problems}, func(w io.Writer) error {
+		return &result{map[string][]string{"problems": append([]string{}, problems...)}, func(w io.Writer) error {
 			if len(problems) == 0 {
 				_, err := fmt.Fprintln(w, "The database is sound.")
 				return err

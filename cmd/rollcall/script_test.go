@@ -2,19 +2,12 @@ package main
 
 import (
 	"bytes"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
-	"crypto/x509/pkix"
 	"encoding/hex"
-	"encoding/pem"
 	"flag"
 	"fmt"
 	"io"
-	"math/big"
-	"net"
 	"net/http"
 	"os"
 	"regexp"
@@ -192,26 +185,10 @@ func cmdGencert(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 2 {
 		ts.Fatalf("usage: gencert CERT KEY")
 	}
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	cert, key, err := generateCertificate()
 	ts.Check(err)
-	serial, err := rand.Int(rand.Reader, big.NewInt(1<<62))
-	ts.Check(err)
-	template := &x509.Certificate{
-		SerialNumber: serial, Subject: pkix.Name{CommonName: "rollcall test " + serial.String()},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
-		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, IsCA: true, BasicConstraintsValid: true,
-		KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
-	}
-	cert, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
-	ts.Check(err)
-	private, err := x509.MarshalPKCS8PrivateKey(key)
-	ts.Check(err)
-	write := func(file, kind string, der []byte) {
-		text := pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der})
-		ts.Check(os.WriteFile(ts.MkAbs(file), text, 0o600))
-	}
-	write(args[1], "PRIVATE KEY", private)
-	write(args[0], "CERTIFICATE", cert)
+	ts.Check(os.WriteFile(ts.MkAbs(args[1]), key, 0o600))
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), cert, 0o600))
 }
 
 // cmdPoke: poke FILE OFFSET HEX overwrites bytes of a file; a negative offset counts from its end.
