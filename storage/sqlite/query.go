@@ -176,11 +176,16 @@ func (r *runner) page() (found []candidate, counted []int64, err error) {
 
 // collect returns the first want matches of a plan. With all it goes on to the end and sets all to their number.
 func (r *runner) collect(p *plan, want, offset int, all *int64) ([]candidate, error) {
-	found := make([]candidate, 0, min(want, 256))
-	n := int64(0)
 	if want == 0 && all == nil {
 		return nil, nil
 	}
+	// Most questions have one answer; room for a whole page would cost more than finding it.
+	room := want
+	if p.driver().rank <= rankEq {
+		room = 2
+	}
+	found := make([]candidate, 0, min(room, 256))
+	n := int64(0)
 	for i := range p.scans {
 		limit := int64(-1)
 		if p.ordered && p.residual == nil && all == nil {
