@@ -30,6 +30,7 @@ type Metrics struct {
 	durations *prometheus.HistogramVec
 	inFlight  prometheus.Gauge
 	panics    prometheus.Counter
+	rejected  *prometheus.CounterVec
 
 	relaxations  *prometheus.CounterVec
 	authFailures *prometheus.CounterVec
@@ -68,6 +69,10 @@ func New(reg prometheus.Registerer, o Options) (*Metrics, error) {
 			Name: "rollcall_http_panics_total",
 			Help: "Panics that became a 500.",
 		}),
+		rejected: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "rollcall_http_rejections_total",
+			Help: "Requests refused for load (503) or rate (429): overload, wait, body_memory, rate_organization or rate_token.",
+		}, []string{"reason"}),
 		relaxations: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "rollcall_compat_relaxations_total",
 			Help: "Requests that needed a relaxation of the strict protocol, by rule and the client's compatibility profile.",
@@ -107,8 +112,11 @@ func New(reg prometheus.Registerer, o Options) (*Metrics, error) {
 	for _, reason := range []string{"missing", "unknown", "expired", "revoked", "scope"} {
 		m.authFailures.WithLabelValues(reason)
 	}
+	for _, reason := range []string{"overload", "wait", "body_memory", "rate_organization", "rate_token"} {
+		m.rejected.WithLabelValues(reason)
+	}
 	for _, c := range []prometheus.Collector{
-		m.requests, m.durations, m.inFlight, m.panics, m.relaxations, m.authFailures,
+		m.requests, m.durations, m.inFlight, m.panics, m.rejected, m.relaxations, m.authFailures,
 		m.storeOps, m.storeDurations, m.commitWrites, m.commitDuration, info,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	} {
@@ -139,6 +147,9 @@ func (m *Metrics) AuthFailure(reason string) { m.authFailures.WithLabelValues(re
 
 // Panic counts one recovered panic.
 func (m *Metrics) Panic() { m.panics.Inc() }
+
+// Rejection counts one request that was refused for load or rate.
+func (m *Metrics) Rejection(reason string) { m.rejected.WithLabelValues(reason).Inc() }
 
 // StoreOperation counts one call of the store; result is "ok" or the kind of its failure.
 func (m *Metrics) StoreOperation(op, result string, d time.Duration) {

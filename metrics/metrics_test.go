@@ -31,6 +31,7 @@ func useAll(m *metrics.Metrics) {
 	m.Relaxation("op_case", "auto")
 	m.AuthFailure("unknown")
 	m.Panic()
+	m.Rejection("overload")
 	m.StoreOperation("insert", "ok", time.Millisecond)
 	m.GroupCommit(17, 3*time.Millisecond)
 }
@@ -114,12 +115,20 @@ rollcall_compat_relaxations_total{profile="auto",rule="op_case"} 1
 # HELP rollcall_http_panics_total Panics that became a 500.
 # TYPE rollcall_http_panics_total counter
 rollcall_http_panics_total 1
+# HELP rollcall_http_rejections_total Requests refused for load (503) or rate (429): overload, wait, body_memory, rate_organization or rate_token.
+# TYPE rollcall_http_rejections_total counter
+rollcall_http_rejections_total{reason="body_memory"} 0
+rollcall_http_rejections_total{reason="overload"} 1
+rollcall_http_rejections_total{reason="rate_organization"} 0
+rollcall_http_rejections_total{reason="rate_token"} 0
+rollcall_http_rejections_total{reason="wait"} 0
 # HELP rollcall_store_operations_total Calls of the store, by operation and result.
 # TYPE rollcall_store_operations_total counter
 rollcall_store_operations_total{operation="insert",result="ok"} 1
 `
 	if err := testutil.GatherAndCompare(reg, strings.NewReader(want), "rollcall_auth_failures_total",
-		"rollcall_compat_relaxations_total", "rollcall_http_panics_total", "rollcall_store_operations_total"); err != nil {
+		"rollcall_compat_relaxations_total", "rollcall_http_panics_total", "rollcall_http_rejections_total",
+		"rollcall_store_operations_total"); err != nil {
 		t.Error(err)
 	}
 }

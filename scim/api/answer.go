@@ -30,7 +30,7 @@ func (a *api) release(b *[]byte) {
 	}
 }
 
-// send writes a whole answer with a body.
+// send writes a whole answer with a body. A client that reads slowly holds up that body and nothing else.
 func (x *exchange) send(status int, body []byte) {
 	h := x.w.Header()
 	h["Content-Type"] = []string{scim.MediaType}
@@ -44,6 +44,7 @@ func (x *exchange) send(status int, body []byte) {
 		}
 	}
 	h["Content-Length"] = []string{strconv.Itoa(len(body))}
+	x.done()
 	x.status = status
 	x.w.WriteHeader(status)
 	if x.req.Method == http.MethodHead {
@@ -55,6 +56,7 @@ func (x *exchange) send(status int, body []byte) {
 
 // empty writes an answer without a body.
 func (x *exchange) empty(status int) {
+	x.done()
 	x.status = status
 	x.w.WriteHeader(status)
 	x.flush()

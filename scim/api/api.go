@@ -33,6 +33,8 @@ type api struct {
 	proxies  []netip.Prefix
 	limits   Limits
 	timeout  time.Duration
+	gate     *gate
+	rates    *rates
 	docURI   string
 
 	cursors       cipher.AEAD
@@ -80,6 +82,8 @@ func New(o Options) (http.Handler, error) {
 	if a.metrics == nil {
 		a.metrics = noMetrics{}
 	}
+	a.gate = newGate(o.Load.withDefaults(a.limits))
+	a.rates = newRates(o.OrganizationRate, o.TokenRate)
 	if err := a.initCursors(o.CursorKey); err != nil {
 		return nil, fmt.Errorf("scim/api: %w", err)
 	}
@@ -104,8 +108,8 @@ func (a *api) engine() (http.Handler, error) {
 	return e, nil
 }
 
-// serve answers one request: the only way in. The order is that of the checks: route, credential, method, media
-// type, then the handler.
+// serve answers one request: the only way in. The order is that of the checks: load, route, credential, rate, method,
+// media type, then the handler.
 func (a *api) serve(c *gin.Context) {
 	x := &exchange{api: a, w: c.Writer, req: c.Request, ctx: c.Request.Context(), start: a.now()}
 	defer x.finish()
@@ -127,3 +131,4 @@ func (noMetrics) Request(string, string, string, int, time.Duration) {}
 func (noMetrics) Relaxation(string, string)                          {}
 func (noMetrics) AuthFailure(string)                                 {}
 func (noMetrics) Panic()                                             {}
+func (noMetrics) Rejection(string)                                   {}

@@ -27,6 +27,9 @@ func (x *exchange) bulk() error {
 	if err != nil {
 		return err
 	}
+	if reason, wait := x.api.rates.operations(x.client, x.api.now(), len(ops)); wait > 0 {
+		return x.limited(reason, wait)
+	}
 	results, err := x.api.service.Bulk(x.ctx, x.caller, ops, failOnErrors)
 	if err != nil {
 		return err

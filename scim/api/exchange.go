@@ -30,6 +30,10 @@ type exchange struct {
 	caller  scim.Caller
 	baseURL string // see base
 
+	inside   bool  // has passed the gate
+	reserved int64 // bytes of body memory
+	rejected bool  // for load or rate
+
 	status int
 	bytes  int
 	cause  error // what a 5xx hides from the client
@@ -63,6 +67,9 @@ func validRequestID(id string) bool {
 
 func (x *exchange) handle() error {
 	x.route = x.api.match(x.req.URL)
+	if err := x.enter(); err != nil {
+		return err
+	}
 	m := x.api.handlers[x.route.kind]
 	if x.req.Method == http.MethodOptions && m.allow != "" {
 		x.w.Header().Set("Allow", m.allow)
@@ -71,6 +78,11 @@ func (x *exchange) handle() error {
 	}
 	if err := x.authenticate(); err != nil {
 		return err
+	}
+	if x.client != nil {
+		if reason, wait := x.api.rates.request(x.client, x.start); wait > 0 {
+			return x.limited(reason, wait)
+		}
 	}
 	if x.route.folded && !x.caller.Compat.Allow(compat.LowerCaseEndpoint) {
 		x.route = route{}
@@ -155,6 +167,7 @@ func (x *exchange) throughProxy() bool {
 // finish ends every request, also one that panicked: the process lives, the client gets a 500 with the request id,
 // the log one line. No query string, filter, value or token is ever part of it.
 func (x *exchange) finish() {
+	x.done()
 	if v := recover(); v != nil {
 		if err, ok := v.(error); ok && errors.Is(err, http.ErrAbortHandler) {
 			panic(v) // net/http's own way to drop a connection
@@ -206,7 +219,7 @@ func methodLabel(m string) string {
 // access writes the request's log line.
 func (x *exchange) access(org string, d time.Duration) {
 	level := slog.LevelInfo
-	if x.status >= http.StatusInternalServerError && x.status != http.StatusNotImplemented {
+	if x.status >= http.StatusInternalServerError && x.status != http.StatusNotImplemented && !x.rejected {
 		level = slog.LevelError
 	}
 	if !x.api.log.Enabled(x.ctx, level) {

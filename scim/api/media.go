@@ -3,6 +3,7 @@ package api
 import (
 	"bytes"
 	"errors"
+	"io"
 	"mime"
 	"net/http"
 	"strings"
@@ -24,12 +25,8 @@ func (x *exchange) body(limit int64, depth int) (scim.Object, error) {
 		buf = new(bytes.Buffer)
 	}
 	defer x.api.releaseBody(buf)
-	if _, err := buf.ReadFrom(http.MaxBytesReader(x.w, x.req.Body, limit)); err != nil {
-		var tooLarge *http.MaxBytesError
-		if errors.As(err, &tooLarge) || x.ctx.Err() != nil {
-			return nil, err
-		}
-		return nil, scim.InvalidSyntax("the body could not be read to its end")
+	if err := x.receive(buf, limit); err != nil {
+		return nil, err
 	}
 	v, err := scim.ParseJSON(buf.Bytes(), depth)
 	if err != nil {
@@ -40,6 +37,38 @@ func (x *exchange) body(limit int64, depth int) (scim.Object, error) {
 		return nil, scim.InvalidSyntax("the body is not a JSON object")
 	}
 	return o, nil
+}
+
+// smallBody is how much of a body is read without asking whether there is memory for it. It is about what a
+// connection costs anyway.
+const smallBody = 64 << 10
+
+// receive reads the body from outside of the gate, for as long as the client takes.
+func (x *exchange) receive(buf *bytes.Buffer, limit int64) error {
+	x.leave()
+	body := http.MaxBytesReader(x.w, x.req.Body, limit)
+	n, err := buf.ReadFrom(io.LimitReader(body, smallBody))
+	if err == nil && n == smallBody {
+		size := x.req.ContentLength
+		if size < 0 {
+			size = limit // it may become as large
+		}
+		if err := x.reserve(size); err != nil {
+			return err
+		}
+		if x.req.ContentLength >= 0 {
+			buf.Grow(int(size-n) + bytes.MinRead) // not to have grown to twice of it
+		}
+		_, err = buf.ReadFrom(body)
+	}
+	if err != nil {
+		var tooLarge *http.MaxBytesError
+		if errors.As(err, &tooLarge) || x.ctx.Err() != nil {
+			return err
+		}
+		return scim.InvalidSyntax("the body could not be read to its end")
+	}
+	return x.enter()
 }
 
 func (a *api) releaseBody(buf *bytes.Buffer) {

@@ -83,6 +83,9 @@ type Options struct {
 
 	Limits  Limits
 	Timeout time.Duration // of one request; 0: none
+	Load    Load
+	// OrganizationRate and TokenRate bound what each organization and each token may do.
+	OrganizationRate, TokenRate Rate
 
 	// CursorKey, 32 bytes, is the same for every process that serves the same clients.
 	CursorKey     []byte
@@ -112,6 +115,7 @@ func (o *Options) check() error {
 	require(o.Now != nil, "Now is missing")
 	require(o.NewID != nil, "NewID is missing")
 	require(len(o.CursorKey) == 32, "CursorKey must have 32 bytes")
+	require(o.OrganizationRate.valid() && o.TokenRate.valid(), "a rate must have operations a second and a burst above zero")
 	if o.BaseURL != "" {
 		u, err := url.Parse(o.BaseURL)
 		require(err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "" && u.RawQuery == "" && u.Fragment == "",

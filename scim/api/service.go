@@ -45,4 +45,7 @@ type Metrics interface {
 	AuthFailure(reason string)
 	// Panic counts one recovered panic.
 	Panic()
+	// Rejection counts one request that was refused for load or rate: overload, wait, body_memory,
+	// rate_organization or rate_token.
+	Rejection(reason string)
 }

@@ -171,6 +171,7 @@ func (c *counts) Request(org, typ, method string, status int, _ time.Duration) {
 func (c *counts) Relaxation(rule, profile string) { c.add("relaxation/" + rule + "/" + profile) }
 func (c *counts) AuthFailure(reason string)       { c.add("auth/" + reason) }
 func (c *counts) Panic()                          { c.add("panic") }
+func (c *counts) Rejection(reason string)         { c.add("rejection/" + reason) }
 
 // lockedBuffer is a log to look at.
 type lockedBuffer struct {
