@@ -11,6 +11,8 @@ import (
 	"os"
 	"strings"
 	"time"
+
+	"rollcall/scim/api"
 )
 
 // Config is everything that can be set. [settings] says under which name.
@@ -36,9 +38,12 @@ type Config struct {
 	CursorTimeout time.Duration
 	Limits        Limits
 	Timeouts      Timeouts
+
+	OrganizationRate api.Rate
+	TokenRate        api.Rate
 }
 
-// Limits bound what one request may ask.
+// Limits bound what one request may ask, and what all of them may together.
 type Limits struct {
 	Header          int64
 	Body            int64
@@ -52,6 +57,9 @@ type Limits struct {
 	PatchOperations int
 	BulkOperations  int
 	Values          int
+	InFlight        int
+	Waiting         int
+	BodyMemory      int64
 }
 
 // Timeouts bound how long a connection and a request may take.
@@ -61,11 +69,13 @@ type Timeouts struct {
 	Write      time.Duration
 	Idle       time.Duration
 	Request    time.Duration
+	Wait       time.Duration
 	Shutdown   time.Duration
 }
 
 // Defaults is the configuration of a server that nobody configured: it listens on this machine only.
 func Defaults() Config {
+	load := api.DefaultLoad()
 	return Config{
 		Listen:                 "127.0.0.1:8080",
 		OpsListen:              "127.0.0.1:9464",
@@ -79,10 +89,11 @@ func Defaults() Config {
 			Header: 64 << 10, Body: 1 << 20, BulkBody: 16 << 20, JSONDepth: 32,
 			FilterLength: 8 << 10, FilterDepth: 50, FilterTerms: 200,
 			DefaultCount: 100, Count: 1000, PatchOperations: 1000, BulkOperations: 1000, Values: 500,
+			InFlight: load.InFlight, Waiting: load.Waiting, BodyMemory: load.BodyMemory,
 		},
 		Timeouts: Timeouts{
 			ReadHeader: 5 * time.Second, Read: time.Minute, Write: 2 * time.Minute, Idle: 2 * time.Minute,
-			Request: time.Minute, Shutdown: 30 * time.Second,
+			Request: time.Minute, Wait: load.Wait, Shutdown: 30 * time.Second,
 		},
 	}
 }
@@ -176,6 +187,9 @@ func (c *Config) check() []error {
 	}
 	if c.Limits.BulkBody < c.Limits.Body {
 		add("limit-bulk-body: must not be below limit-body (%s)", formatSize(c.Limits.Body))
+	}
+	if c.Limits.BodyMemory < c.Limits.BulkBody {
+		add("limit-body-memory: must not be below limit-bulk-body (%s)", formatSize(c.Limits.BulkBody))
 	}
 	if c.Timeouts.Write < c.Timeouts.Request {
 		add("timeout-write: must not be below timeout-request (%s)", durationValue{&c.Timeouts.Request})

@@ -13,6 +13,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"rollcall/scim/api"
 )
 
 func writeFile(t *testing.T, text string) string {
@@ -111,6 +113,10 @@ func TestCheckedTogether(t *testing.T) {
 		want  string
 	}{
 		{"bulk below body", map[string]string{"limit-bulk-body": "1KiB"}, "limit-bulk-body: must not be below limit-body (1MiB)"},
+		{"body memory below bulk", map[string]string{"limit-body-memory": "1MiB"}, "limit-body-memory: must not be below limit-bulk-body (16MiB)"},
+		{"rate without operations", map[string]string{"rate-limit-token": "0:5"}, "--rate-limit-token: must be requests a second and, after a colon, how many at once"},
+		{"rate without burst", map[string]string{"rate-limit-token": "5:"}, "--rate-limit-token: must be"},
+		{"rate of nonsense", map[string]string{"rate-limit-organization": "NaN"}, "--rate-limit-organization: must be"},
 		{"write below request", map[string]string{"timeout-write": "1s"}, "timeout-write: must not be below timeout-request (1m)"},
 		{"same address", map[string]string{"listen": ":9", "ops-listen": ":9"}, "ops-listen: must differ from listen"},
 		{"bad port", map[string]string{"listen": "127.0.0.1:99999"}, `listen: "127.0.0.1:99999" has no valid port`},
@@ -126,6 +132,25 @@ func TestCheckedTogether(t *testing.T) {
 				t.Errorf("error %v, want %q", err, tt.want)
 			}
 		})
+	}
+}
+
+func TestRates(t *testing.T) {
+	for in, want := range map[string]api.Rate{
+		"":         {},
+		"50:200":   {PerSecond: 50, Burst: 200},
+		"0.5 : 10": {PerSecond: 0.5, Burst: 10},
+		"50":       {PerSecond: 50, Burst: 50},
+		"0.5":      {PerSecond: 0.5, Burst: 1},
+	} {
+		c, err := Load(Sources{Flags: map[string]string{"rate-limit-token": in}})
+		if err != nil || c.TokenRate != want {
+			t.Errorf("%q: %+v, %v", in, c.TokenRate, err)
+		}
+		var again api.Rate
+		if err := (rateValue{&again}).Set((rateValue{&c.TokenRate}).String()); err != nil || again != want {
+			t.Errorf("%q is written as %q", in, rateValue{&c.TokenRate})
+		}
 	}
 }
 

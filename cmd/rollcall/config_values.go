@@ -5,11 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"net/netip"
 	"net/url"
 	"strconv"
 	"strings"
 	"time"
+
+	"rollcall/scim/api"
 )
 
 // A value is one setting's place in a Config: it reads text and writes it back, in the same spelling for file,
@@ -141,6 +144,39 @@ func formatSize(n int64) string {
 	}
 	return strconv.FormatInt(n, 10)
 }
+
+// rateValue is operations a second and a burst: "50:200". Without a burst it is what comes in one second.
+type rateValue struct{ p *api.Rate }
+
+func (v rateValue) Set(text string) error {
+	if text == "" {
+		*v.p = api.Rate{}
+		return nil
+	}
+	const most = 1_000_000
+	perSecond, burst, hasBurst := strings.Cut(text, ":")
+	r, err := strconv.ParseFloat(strings.TrimSpace(perSecond), 64)
+	ok := err == nil && r > 0 && r <= most
+	n := int(math.Ceil(r))
+	if ok && hasBurst {
+		n, err = strconv.Atoi(strings.TrimSpace(burst))
+		ok = err == nil && n >= 1 && n <= most
+	}
+	if !ok {
+		return errors.New("must be requests a second and, after a colon, how many at once, such as 50:200")
+	}
+	*v.p = api.Rate{PerSecond: r, Burst: n}
+	return nil
+}
+
+func (v rateValue) String() string {
+	if *v.p == (api.Rate{}) {
+		return ""
+	}
+	return strconv.FormatFloat(v.p.PerSecond, 'f', -1, 64) + ":" + strconv.Itoa(v.p.Burst)
+}
+
+func (v rateValue) Type() string { return "rate" }
 
 type durationValue struct{ p *time.Duration }
 

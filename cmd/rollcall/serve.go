@@ -162,6 +162,8 @@ func buildHandlers(ctx context.Context, c *Config, db *database, m *metrics.Metr
 			DefaultCount: c.Limits.DefaultCount, MaxCount: c.Limits.Count,
 			PatchOperations: c.Limits.PatchOperations, BulkOperations: c.Limits.BulkOperations, Values: c.Limits.Values,
 		},
+		Load:             api.Load{InFlight: c.Limits.InFlight, Waiting: c.Limits.Waiting, Wait: c.Timeouts.Wait, BodyMemory: c.Limits.BodyMemory},
+		OrganizationRate: c.OrganizationRate, TokenRate: c.TokenRate,
 		Timeout:   c.Timeouts.Request,
 		CursorKey: key, CursorTimeout: c.CursorTimeout,
 	})

@@ -11,6 +11,8 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 	"go.yaml.in/yaml/v3"
+
+	"rollcall/scim/api"
 )
 
 // A setting binds one field of a Config to its name. The key is the name in a file and, with two dashes, of the
@@ -43,6 +45,7 @@ func envName(key string) string {
 // settings is the table: every setting, bound to c.
 func settings(c *Config) []setting {
 	l, t := &c.Limits, &c.Timeouts
+	bound := func(p *api.Rate) value { return rateValue{p} }
 	count := func(p *int) value { return intValue{p, 1_000_000} }
 	size := func(p *int64) value { return sizeValue{p, math.MaxInt32} }
 	return []setting{
@@ -73,11 +76,17 @@ func settings(c *Config) []setting {
 		{key: "limit-patch-operations", help: "most operations of a PATCH", value: count(&l.PatchOperations)},
 		{key: "limit-bulk-operations", help: "most operations of a Bulk request", value: count(&l.BulkOperations)},
 		{key: "limit-values", help: "most values of a multi-valued attribute, members aside", value: count(&l.Values)},
+		{key: "limit-in-flight", help: "most requests that are worked on at once", value: count(&l.InFlight)},
+		{key: "limit-waiting", help: "most requests that wait for one of those to end; further ones are answered 503", value: count(&l.Waiting)},
+		{key: "limit-body-memory", help: "most bytes of large bodies that are held at once", value: size(&l.BodyMemory)},
+		{key: "rate-limit-organization", help: "requests a second that an organization may make and, after a colon, how many at once, such as 50:200; empty for any", value: bound(&c.OrganizationRate)},
+		{key: "rate-limit-token", help: "the same of each token", value: bound(&c.TokenRate)},
 		{key: "timeout-read-header", help: "longest time to receive a request's header", value: durationValue{&t.ReadHeader}},
 		{key: "timeout-read", help: "longest time to receive a whole request", value: durationValue{&t.Read}},
 		{key: "timeout-write", help: "longest time from a request's header to the end of its answer", value: durationValue{&t.Write}},
 		{key: "timeout-idle", help: "longest time that a connection waits for its next request", value: durationValue{&t.Idle}},
 		{key: "timeout-request", help: "longest time that a request may be worked on", value: durationValue{&t.Request}},
+		{key: "timeout-wait", help: "longest time that a request waits for its turn", value: durationValue{&t.Wait}},
 		{key: "timeout-shutdown", help: "longest time that a stop waits for requests to finish", value: durationValue{&t.Shutdown}},
 	}
 }
