@@ -40,7 +40,7 @@ type UpdateFunc func(Current) (*Edit, error)
 type DeleteFunc func(Current) (Change, error)
 
 // Writer has the writes that a single call or a Step can do. Each is all or nothing, and the change row is part
-// of it. [conformance: WriteAppendsChange]
+// of it [conformance: WriteAppendsChange].
 type Writer interface {
 	// Insert stores a new record with version 1. It MUST return ErrExists if a record of any type in the
 	// organization has the id, *UniqueError if a unique key is taken [InsertUnique]; of several concurrent

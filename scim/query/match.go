@@ -2,6 +2,7 @@ package query
 
 import (
 	"cmp"
+	"slices"
 	"strings"
 
 	"rollcall/scim"
@@ -89,12 +90,7 @@ func present(v any) bool {
 		}
 		return false
 	case []any:
-		for _, s := range v {
-			if present(s) {
-				return true
-			}
-		}
-		return false
+		return slices.ContainsFunc(v, present)
 	}
 	return true
 }

@@ -1,9 +1,9 @@
 package schema
 
 import (
-	"rollcall/scim/query"
-
 	model "github.com/elimity-com/scim/schema"
+
+	"rollcall/scim/query"
 )
 
 // CoreUser returns the core User schema (RFC 7643 4.1) with the verified errata applied.

@@ -48,8 +48,10 @@ func testDeleteDropsMemberships(e *env) {
 		e.sameInstant("Modified of "+name, at, rec.Modified)
 		e.diff("document of "+name, string(g.before.Doc), string(rec.Doc))
 		c := normal(changes[1])
-		e.diff("change of "+name, storage.Change{Key: rec.Key, Version: 2, At: at, Op: storage.OpPatch, Actor: actor(),
-			Request: change(storage.OpDelete).Request, MembersRemoved: []string{u.ID}}, c)
+		e.diff("change of "+name, storage.Change{
+			Key: rec.Key, Version: 2, At: at, Op: storage.OpPatch, Actor: actor(),
+			Request: change(storage.OpDelete).Request, MembersRemoved: []string{u.ID},
+		}, c)
 	}
 	// A deleted group is in no group any more, and its own members are free of it.
 	e.remove(a.Key)

@@ -168,8 +168,7 @@ func (e *env) wantErr(what string, err, want error) {
 // wantUnique checks that err names the attribute whose value is taken.
 func (e *env) wantUnique(what string, err error, attr string) {
 	e.Helper()
-	var u *storage.UniqueError
-	if !errors.As(err, &u) {
+	if u, ok := errors.AsType[*storage.UniqueError](err); !ok {
 		e.Errorf("%s: error %v, want a *UniqueError", what, err)
 	} else if u.Attr != attr {
 		e.Errorf("%s: UniqueError names %q, want %q", what, u.Attr, attr)

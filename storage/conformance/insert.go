@@ -27,14 +27,18 @@ func testWriteAppendsChange(e *env) {
 	edit.Change.Values = []storage.ValueChange{
 		{Path: "userName", New: "ada"},
 		{Path: "emails", New: []any{scim.Attributes{"value": "ada@example.com", "primary": true}}},
-		{Path: "age", New: int64(36)}, {Path: "score", New: 1.5}, {Path: "password"},
+		{Path: "age", New: int64(36)},
+		{Path: "score", New: 1.5},
+		{Path: "password"},
 	}
 	at := e.clock.Tick()
 	if _, err := e.store.Insert(e.ctx(), k, at, edit); err != nil {
 		e.Fatalf("Insert: %v", err)
 	}
-	want := []storage.Change{{Key: k, Version: 1, At: at, Op: storage.OpCreate, Actor: actor(),
-		Request: edit.Change.Request, Values: edit.Change.Values}}
+	want := []storage.Change{{
+		Key: k, Version: 1, At: at, Op: storage.OpCreate, Actor: actor(),
+		Request: edit.Change.Request, Values: edit.Change.Values,
+	}}
 
 	patch := change(storage.OpPatch)
 	patch.Values = []storage.ValueChange{
@@ -44,8 +48,10 @@ func testWriteAppendsChange(e *env) {
 	if _, changed, err := e.store.Update(e.ctx(), k, at, mapEdit(func(d scim.Attributes) { d["userName"] = "Ada" }, patch)); err != nil || !changed {
 		e.Fatalf("Update: changed %v, %v", changed, err)
 	}
-	want = append(want, storage.Change{Key: k, Version: 2, At: at, Op: storage.OpPatch, Actor: actor(),
-		Request: patch.Request, Values: patch.Values})
+	want = append(want, storage.Change{
+		Key: k, Version: 2, At: at, Op: storage.OpPatch, Actor: actor(),
+		Request: patch.Request, Values: patch.Values,
+	})
 
 	del := change(storage.OpDelete)
 	del.Actor = scim.Actor{Kind: "system", Name: "retention"}
@@ -54,8 +60,10 @@ func testWriteAppendsChange(e *env) {
 	if err := e.store.Delete(e.ctx(), k, at, func(storage.Current) (storage.Change, error) { return del, nil }); err != nil {
 		e.Fatalf("Delete: %v", err)
 	}
-	want = append(want, storage.Change{Key: k, Version: 2, At: at, Op: storage.OpDelete, Actor: del.Actor,
-		Request: del.Request, Values: del.Values})
+	want = append(want, storage.Change{
+		Key: k, Version: 2, At: at, Op: storage.OpDelete, Actor: del.Actor,
+		Request: del.Request, Values: del.Values,
+	})
 
 	got := e.changes(e.org)
 	positions := map[storage.Position]bool{"": true}

@@ -182,10 +182,10 @@ func memberOrder(a, b storage.Member) int {
 
 func testPendingMember(e *env) {
 	uk, gk := e.key(typeUser), e.key(typeGroup)
-	real := e.insert(typeUser, user("zoe"))
-	g := e.insert(typeGroup, group("staff", uk.ID, gk.ID, real.ID))
+	known := e.insert(typeUser, user("zoe"))
+	g := e.insert(typeGroup, group("staff", uk.ID, gk.ID, known.ID))
 	e.diff("pending members have an id only, and come first", []storage.Member{
-		{ID: uk.ID}, {ID: gk.ID}, {ID: real.ID, Type: typeUser, Display: "zoe"},
+		{ID: uk.ID}, {ID: gk.ID}, {ID: known.ID, Type: typeUser, Display: "zoe"},
 	}, e.get(g.Key).Members)
 	e.diff("groups with a pending member of type User", nil,
 		e.find(typeGroup, query.Any{Field: field(typeGroup, "members"), Where: query.And{
@@ -197,7 +197,8 @@ func testPendingMember(e *env) {
 	e.insertAt(gk, group("board", uk.ID))
 	e.diff("members after their resources came", []storage.Member{
 		{ID: gk.ID, Type: typeGroup, Display: "board"},
-		{ID: uk.ID, Type: typeUser, Display: "ada"}, {ID: real.ID, Type: typeUser, Display: "zoe"},
+		{ID: uk.ID, Type: typeUser, Display: "ada"},
+		{ID: known.ID, Type: typeUser, Display: "zoe"},
 	}, e.get(g.Key).Members)
 	e.diff("groups of the user", []storage.Membership{
 		{ID: gk.ID, Display: "board", Direct: true}, {ID: g.ID, Display: "staff", Direct: true},
@@ -205,7 +206,7 @@ func testPendingMember(e *env) {
 	e.diff("groups of the group", []storage.Membership{{ID: g.ID, Display: "staff", Direct: true}}, e.get(gk).Groups)
 	e.diff("groups with a member of type Group", []string{g.ID}, e.find(typeGroup, eq(field(typeGroup, "members.type"), "Group")))
 
-	// An insert that fails makes nothing real.
+	// An insert that fails makes nothing known.
 	pending := e.key(typeUser)
 	e.update(g.Key, always(members(storage.MemberDelta{Replace: true, Add: []string{pending.ID}})))
 	_, err := e.store.Insert(e.ctx(), pending, e.clock.Tick(), user("ADA"))

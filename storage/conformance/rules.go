@@ -72,8 +72,8 @@ func (e *env) calls(u, g storage.Key, t storage.Token) []call {
 	}
 	// A method that is added to the contract and not here would be a rule without a test.
 	methods := reflect.TypeFor[storage.Store]()
-	for i := range methods.NumMethod() {
-		name := methods.Method(i).Name
+	for method := range methods.Methods() {
+		name := method.Name
 		if name != "Close" && !slices.ContainsFunc(list, func(c call) bool { return c.method == name }) {
 			e.Fatalf("the suite does not call the method %s", name)
 		}
@@ -249,8 +249,10 @@ func testAliasing(e *env) {
 	e.diff("the organization", &orgWant, org)
 
 	// An edit that a callback returned is the store's no longer than the call.
-	kept := &storage.Edit{Doc: scim.Attributes{"userName": "ada", "tags": []any{"x"}}, Secret: scim.Attributes{"password": "new"},
-		Unique: []query.UniqueKey{{Attr: "userName", Value: "ada"}}, Change: change(storage.OpReplace)}
+	kept := &storage.Edit{
+		Doc: scim.Attributes{"userName": "ada", "tags": []any{"x"}}, Secret: scim.Attributes{"password": "new"},
+		Unique: []query.UniqueKey{{Attr: "userName", Value: "ada"}}, Change: change(storage.OpReplace),
+	}
 	updated, _ := e.update(k, always(kept))
 	e.unchanged("writing to an edit after its update", e.org, func() {
 		spoilDoc(kept.Doc)

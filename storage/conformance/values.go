@@ -104,9 +104,12 @@ func testBytesDistinct(e *env) {
 		query.Field
 		value string // the attribute's value in the document
 	}{
-		{typeThing, field(typeThing, "serial"), "serial"}, {typeThing, field(typeThing, "displayName"), "displayName"},
-		{typeUser, field(typeUser, "externalId"), "externalId"}, {typeUser, field(typeUser, "displayName"), "displayName"},
-		{typeUser, field(typeUser, "costCenter"), "externalId"}, {typeUser, field(typeUser, "codes"), "externalId"},
+		{typeThing, field(typeThing, "serial"), "serial"},
+		{typeThing, field(typeThing, "displayName"), "displayName"},
+		{typeUser, field(typeUser, "externalId"), "externalId"},
+		{typeUser, field(typeUser, "displayName"), "displayName"},
+		{typeUser, field(typeUser, "costCenter"), "externalId"},
+		{typeUser, field(typeUser, "codes"), "externalId"},
 	}
 	for _, f := range fields {
 		for _, s := range words {
