@@ -56,6 +56,11 @@ vulncheck: $(GOVULNCHECK) ## look for known vulnerabilities in what the code cal
 conformance: build ## run third-party SCIM checkers against a started server
 	scripts/conformance.sh
 
+.PHONY: bench
+bench: build ## measure the server beside its floor; BENCH_FLAGS="-full" for a million users, docs/performance.md explains
+	CGO_ENABLED=0 $(GO) build -trimpath -o bin/rollcall-bench ./cmd/rollcall-bench
+	bin/rollcall-bench $(BENCH_FLAGS)
+
 .PHONY: fuzz
 fuzz: ## run every fuzz target for FUZZTIME (10s)
 	@scripts/fuzz.sh $(FUZZTIME)
