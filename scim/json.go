@@ -38,6 +38,13 @@ func (o Object) Get(name string) (any, bool) {
 // ParseJSON decodes exactly one JSON value. Duplicate names, trailing data, invalid UTF-8, NUL characters in
 // strings and nesting deeper than maxDepth are refused with 400 invalidSyntax; the error names no value.
 func ParseJSON(body []byte, maxDepth int) (any, error) {
+	if v, ok := scanJSON(body, maxDepth); ok {
+		return v, nil
+	}
+	return parseTokens(body, maxDepth)
+}
+
+func parseTokens(body []byte, maxDepth int) (any, error) {
 	// One read buffer, no copy: the decoder of a *bytes.Buffer works on the bytes in place.
 	d := jsontext.NewDecoder(bytes.NewBuffer(body))
 	v, err := parseValue(d, maxDepth)
@@ -124,6 +131,13 @@ func syntaxError(err error) error {
 // DecodeAttributes decodes a canonical document written by [AppendJSON]. It is for bytes of our own making: the
 // input is trusted, so nothing but well-formedness is checked.
 func DecodeAttributes(doc []byte) (Attributes, error) {
+	if a, ok := scanAttributes(doc); ok {
+		return a, nil
+	}
+	return decodeTokens(doc)
+}
+
+func decodeTokens(doc []byte) (Attributes, error) {
 	d := jsontext.NewDecoder(bytes.NewBuffer(doc), jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
 	v, err := decodeCanonical(d)
 	if err != nil {
@@ -267,12 +281,27 @@ func AppendJSON(dst []byte, v any) []byte {
 
 // AppendString appends s as a JSON string.
 func AppendString(dst []byte, s string) []byte {
+	if plain(s) {
+		dst = append(dst, '"')
+		dst = append(dst, s...)
+		return append(dst, '"')
+	}
 	out, err := jsontext.AppendQuote(dst, s)
 	if err != nil {
 		// The only error is invalid UTF-8, which AppendQuote has replaced by U+FFFD.
 		return out
 	}
 	return out
+}
+
+// plain: s is ASCII that needs no escape, as most of a document is.
+func plain(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; c < ' ' || c >= 0x7f || c == '"' || c == '\\' {
+			return false
+		}
+	}
+	return true
 }
 
 // appendFloat writes the shortest form that reads back as the same number and, having a fraction or an exponent,
