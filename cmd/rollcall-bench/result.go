@@ -11,15 +11,16 @@ import (
 
 // result is one whole run.
 type result struct {
-	Users        int      `json:"users"`
-	SeedRate     float64  `json:"seedRate"` // users a second through Bulk
-	StartUp      float64  `json:"startUp"`  // seconds with the full database
-	BytesPerUser int64    `json:"bytesPerUser"`
-	MemoryIdle   int64    `json:"memoryIdle"` // bytes resident
-	MemorySeeded int64    `json:"memorySeeded"`
-	MemoryPeak   int64    `json:"memoryPeak"`
-	DurableFloor float64  `json:"durableFloor"` // single durable inserts a second of a bare SQLite loop
-	Figures      []figure `json:"figures"`
+	Users        int        `json:"users"`
+	SeedRate     float64    `json:"seedRate"` // users a second through Bulk
+	StartUp      float64    `json:"startUp"`  // seconds with the full database
+	BytesPerUser int64      `json:"bytesPerUser"`
+	MemoryIdle   int64      `json:"memoryIdle"` // bytes resident
+	MemorySeeded int64      `json:"memorySeeded"`
+	MemoryPeak   int64      `json:"memoryPeak"`
+	DurableFloor float64    `json:"durableFloor"` // single durable inserts a second of a bare SQLite loop
+	Figures      []figure   `json:"figures"`
+	Fairness     []fairness `json:"fairness,omitempty"`
 }
 
 // figure is a step at a number of connections, with all runs.
@@ -94,6 +95,12 @@ func (r *result) print(w io.Writer) error {
 	}
 	if err := t.Flush(); err != nil {
 		return err
+	}
+	for _, f := range r.Fairness {
+		if _, err := fmt.Fprintf(w, "%s of one organization beside another's full sync at %.0f users/s: p50 %.2f ms (alone %.2f), p99 %.2f ms (alone %.2f), ratio %.2f\n",
+			f.What, f.Sync, f.Beside.P50, f.Alone.P50, f.Beside.P99, f.Alone.P99, f.Ratio); err != nil {
+			return err
+		}
 	}
 	const mb = 1 << 20
 	_, err := fmt.Fprintf(w, "users %d; seeded at %.0f users/s; database %d bytes a user; start-up %.2f s; resident %d MB idle, %d MB seeded, %d MB peak; bare SQLite %.0f single durable inserts/s\n",

@@ -76,6 +76,11 @@ func run(ctx context.Context, o options, stdout, stderr io.Writer) (err error) {
 			fmt.Fprintln(stderr, f)
 		}
 	}
+	if only.MatchString("fairness") {
+		if res.Fairness, err = measureFairness(ctx, o, s, dir); err != nil {
+			return fmt.Errorf("fairness: %w", err)
+		}
+	}
 	_, res.MemoryPeak = s.memory()
 	if o.json != "" {
 		if err := res.write(o.json); err != nil {

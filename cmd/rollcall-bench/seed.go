@@ -81,7 +81,7 @@ func addMembers(members []string) string {
 }
 
 // bulk sends one Bulk request and returns the ids of its operations.
-func (c *client) bulk(body []byte) ([]string, error) {
+func (c *client) bulk(token string, body []byte) ([]string, error) {
 	status, _, err := c.do(request("POST", "/scim/v2/Bulk", token, nil, body), true)
 	if err != nil {
 		return nil, err
@@ -132,7 +132,7 @@ func seed(ctx context.Context, addr string, users int) (*data, error) {
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
-		ids, err := c.bulk(bulkUsers(n, min(n+bulkSize, users), "u"))
+		ids, err := c.bulk(token, bulkUsers(n, min(n+bulkSize, users), "u"))
 		if err != nil {
 			return nil, err
 		}
