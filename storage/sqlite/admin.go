@@ -11,7 +11,7 @@ import (
 // InsertOrganization implements storage.Organizations.
 func (s *Store) InsertOrganization(ctx context.Context, o storage.Organization) (err error) {
 	defer s.observe("insert organization", &err)()
-	return s.w.do(ctx, 1, func(w *writer) error {
+	return s.w.do(ctx, "", 1, func(w *writer) error {
 		q := w.c.prep("SELECT 1 FROM organizations WHERE id=? OR slug=?")
 		if _, found, err := q.text(string(o.ID)).text(o.Slug).one(); err != nil || found {
 			return firstError(translate(ctx, "look up an organization", err), storage.ErrExists)
@@ -89,7 +89,7 @@ func (s *Store) Secret(ctx context.Context, name string, random func([]byte) err
 	if err != nil || secret != nil {
 		return secret, translate(ctx, "read a secret", err)
 	}
-	err = s.w.do(ctx, 1, func(w *writer) error {
+	err = s.w.do(ctx, "", 1, func(w *writer) error {
 		if secret, err = read(w.c); err != nil || secret != nil {
 			return translate(ctx, "read a secret", err)
 		}

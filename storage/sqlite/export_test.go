@@ -53,7 +53,7 @@ func (c *conn) explain(lines []string, text string, args []value) ([]string, err
 
 // Script runs statements in the writer, as part of a transaction: to break things.
 func (s *Store) Script(ctx context.Context, sql string) error {
-	return s.w.do(ctx, 1, func(w *writer) error { return w.write(func() error { return w.c.script(sql) }) })
+	return s.w.do(ctx, "", 1, func(w *writer) error { return w.write(func() error { return w.c.script(sql) }) })
 }
 
 // Direct runs statements on the writer's connection outside of any transaction; only while no write is under way.
@@ -61,11 +61,18 @@ func (s *Store) Direct(sql string) error { return s.w.c.script(sql) }
 
 // InWriter runs f where the writer runs its jobs.
 func (s *Store) InWriter(ctx context.Context, f func() error) error {
-	return s.w.do(ctx, 1, func(*writer) error { return f() })
+	return s.w.do(ctx, "", 1, func(*writer) error { return f() })
 }
 
 // Queued is how many writes wait.
-func (s *Store) Queued() int { return len(s.w.queue) }
+func (s *Store) Queued() (n int) {
+	s.w.queue.mu.Lock()
+	defer s.w.queue.mu.Unlock()
+	for _, l := range s.w.queue.lanes {
+		n += len(l.places)
+	}
+	return n
+}
 
 // ScriptFile runs statements on a database that no store has open.
 func ScriptFile(path, sql string) error {

@@ -36,7 +36,7 @@ type Options struct {
 	Observer Observer         // nil: none
 	Now      func() time.Time // for the durations that the Observer is told; nil: they are zero
 	Readers  int              // reading connections; 0: twice the processors, 4 to 16
-	Queue    int              // writes that may wait; 0: 4096
+	Queue    int              // writes of one organization that may wait; 0: 4096
 }
 
 // Event is one thing that the store did, for metrics.
@@ -255,7 +255,7 @@ func (s *Store) Ready(ctx context.Context) (err error) {
 	if !s.w.failed.Load() {
 		return nil
 	}
-	return s.w.do(ctx, 1, func(w *writer) error {
+	return s.w.do(ctx, "", 1, func(w *writer) error {
 		q := w.c.prep("INSERT INTO secrets (name, value) VALUES ('.ready', x'') ON CONFLICT DO UPDATE SET value=x''")
 		return q.exec()
 	})

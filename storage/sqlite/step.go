@@ -3,7 +3,6 @@ package sqlite
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"rollcall/scim"
@@ -11,59 +10,10 @@ import (
 	"rollcall/storage"
 )
 
-// stepsPerJob is how many steps of a Batch share a turn of the writer; writes of others share the commit.
-const stepsPerJob = 128
-
 // Within implements storage.Resources.
 func (s *Store) Within(ctx context.Context, org scim.OrgID, step storage.Step) (err error) {
 	defer s.observe("within", &err)()
-	return s.w.do(ctx, 4, func(w *writer) error { return w.step(ctx, org, step) })
-}
-
-// Batch implements storage.Resources.
-func (s *Store) Batch(ctx context.Context, org scim.OrgID, steps []storage.Step, done func(int, error) bool) []error {
-	var err error
-	defer s.observe("batch", &err)()
-	errs := make([]error, len(steps))
-	stopped := false
-	for start := 0; start < len(steps); start += stepsPerJob {
-		end := min(start+stepsPerJob, len(steps))
-		ran := start
-		if !stopped && err == nil {
-			err = s.w.do(ctx, end-start, func(w *writer) error {
-				for ; ran < end && !stopped && ctx.Err() == nil; ran++ {
-					errs[ran] = w.step(ctx, org, steps[ran])
-					// What the step wrote stays, also if done panics: that only ends the batch.
-					if perr := w.guard(func() error {
-						stopped = done != nil && !done(ran, errs[ran])
-						return nil
-					}); perr != nil {
-						stopped = true
-					}
-				}
-				return nil
-			})
-			if err == nil && ran < end {
-				err = ctx.Err()
-			}
-		}
-		for i := start; i < end; i++ {
-			switch {
-			case i < ran && err != nil && errs[i] == nil && !isDone(err):
-				errs[i] = err // the commit failed
-			case i >= ran && err != nil:
-				errs[i] = fmt.Errorf("%w: %w", storage.ErrNotRun, err)
-			case i >= ran:
-				errs[i] = storage.ErrNotRun
-			}
-		}
-	}
-	return errs
-}
-
-// isDone tells the end of a context from the failure of a commit.
-func isDone(err error) bool {
-	return errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
+	return s.w.do(ctx, org, 4, func(w *writer) error { return w.step(ctx, org, step) })
 }
 
 // step runs one step in a savepoint of its own.

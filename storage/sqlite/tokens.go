@@ -35,7 +35,7 @@ func (t *tokenCache) init() {
 // InsertToken implements storage.Tokens.
 func (s *Store) InsertToken(ctx context.Context, t storage.Token) (err error) {
 	defer s.observe("insert token", &err)()
-	return s.w.do(ctx, 1, func(w *writer) error {
+	return s.w.do(ctx, t.Org, 1, func(w *writer) error {
 		q := w.c.prep("SELECT 1 FROM organizations WHERE id=?")
 		if _, found, err := q.text(string(t.Org)).one(); err != nil || !found {
 			return firstError(translate(ctx, "look up an organization", err), storage.ErrNotFound)
@@ -166,7 +166,7 @@ func (s *Store) ListTokens(ctx context.Context, org scim.OrgID) (list []storage.
 // RevokeToken implements storage.Tokens.
 func (s *Store) RevokeToken(ctx context.Context, org scim.OrgID, id string, at time.Time) (err error) {
 	defer s.observe("revoke token", &err)()
-	err = s.w.do(ctx, 1, func(w *writer) error {
+	err = s.w.do(ctx, org, 1, func(w *writer) error {
 		q := w.c.prep("SELECT 1 FROM tokens WHERE id=? AND org=?")
 		if _, found, err := q.text(id).text(string(org)).one(); err != nil || !found {
 			return firstError(translate(ctx, "look up a token", err), storage.ErrNotFound)
@@ -209,12 +209,10 @@ func (s *Store) TouchToken(ctx context.Context, org scim.OrgID, id string, at ti
 		c.touched[k] = at
 	}
 	c.mu.Unlock()
-	j := &job{weight: 1, done: make(chan struct{}), run: func(w *writer) error { return w.touch(org, id, at) }}
-	select {
-	case s.w.queue <- j:
-	default:
-		// The queue is full: the use stays in memory and the one a minute later stores its own.
-	}
+	// If the queue is full, the use stays in memory and the one a minute later stores its own.
+	s.w.queue.offer(&job{
+		org: org, weight: 1, done: make(chan struct{}), run: func(w *writer) error { return w.touch(org, id, at) },
+	})
 	return nil
 }
 

@@ -48,14 +48,14 @@ func (s *Store) Update(ctx context.Context, k storage.Key, at time.Time, fn stor
 		if u == nil {
 			return r.bare(), false, nil
 		}
-		if err = s.w.do(ctx, 1, u.run); err == nil {
+		if err = s.w.do(ctx, k.Org, 1, u.run); err == nil {
 			return u.record(), u.changed, nil
 		}
 		if !errors.Is(err, errLost) {
 			return nil, false, err
 		}
 	}
-	err = s.w.do(ctx, 1, func(w *writer) (err error) {
+	err = s.w.do(ctx, k.Org, 1, func(w *writer) (err error) {
 		rec, changed, err = w.update(t, k, at, fn)
 		return err
 	})

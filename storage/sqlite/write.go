@@ -72,7 +72,7 @@ func (s *Store) Insert(ctx context.Context, k storage.Key, at time.Time, e *stor
 	if err != nil {
 		return nil, err
 	}
-	if err := s.w.do(ctx, 1, ins.run); err != nil {
+	if err := s.w.do(ctx, k.Org, 1, ins.run); err != nil {
 		return nil, err
 	}
 	return ins.record(), nil
@@ -230,7 +230,7 @@ func (s *Store) Delete(ctx context.Context, k storage.Key, at time.Time, fn stor
 	if err != nil {
 		return err
 	}
-	return s.w.do(ctx, 1, func(w *writer) error { return w.delete(t, k, scim.Millis(at), fn) })
+	return s.w.do(ctx, k.Org, 1, func(w *writer) error { return w.delete(t, k, scim.Millis(at), fn) })
 }
 
 func (w *writer) delete(t *resourceType, k storage.Key, at time.Time, fn storage.DeleteFunc) error {

@@ -17,6 +17,10 @@ const (
 	maxBatchWeight = 512
 	maxBatchTime   = 20 * time.Millisecond
 	maxQueueWait   = 10 * time.Second
+	// A batch in which organizations meet and one of them runs a Batch is committed after maxSharedTime; a part of the
+	// Batch in it has minSlice steps.
+	maxSharedTime = 4 * time.Millisecond
+	minSlice      = 32
 )
 
 // writer owns the one connection that writes. Jobs run one after the other in the transaction of their batch and
@@ -25,7 +29,7 @@ const (
 type writer struct {
 	s      *Store
 	c      *conn
-	queue  chan *job
+	queue  *queue
 	ended  chan struct{}
 	failed atomic.Bool // the last commit failed
 
@@ -34,6 +38,7 @@ type writer struct {
 	rid     int64           // last row id given to a record
 	counts  []count         // what the transaction adds to table counts
 	marks   []*job          // scratch
+	trip    trip            // the batch that runs
 	// depth of open savepoints. A write that failed half way spoils the step around it, whatever the step makes of
 	// the error, or outside of any the whole transaction.
 	depth   int
@@ -45,8 +50,14 @@ type count struct{ org, typ, n int64 }
 
 // job is one unit of a batch.
 type job struct {
+	org    scim.OrgID
 	run    func(*writer) error
 	weight int
+	// settle, if there is one, is told what the commit made of the part that run did, and returns whether there is
+	// more to run in another turn.
+	settle func(error) bool
+	begun  bool         // has had a turn
+	next   *job         // behind it in its lane
 	state  atomic.Int32 // jobQueued -> jobTaken, or jobQueued -> jobLeft by the caller whose context ended
 	done   chan struct{}
 	err    error
@@ -60,7 +71,7 @@ const (
 
 func newWriter(s *Store, c *conn) *writer {
 	return &writer{
-		s: s, c: c, queue: make(chan *job, s.options.Queue), ended: make(chan struct{}),
+		s: s, c: c, queue: newQueue(s.options.Queue), ended: make(chan struct{}),
 		seqs: make(map[int64]int64), pending: make(map[int64]bool),
 	}
 }
@@ -72,27 +83,19 @@ func (w *writer) load() (err error) {
 	return translate(nil, "read the last record", err)
 }
 
-// do runs f in the writer and returns after the commit. If ctx ends while the job waits, nothing is written; once it
-// runs, the result is waited for, since it may be committed.
-func (w *writer) do(ctx context.Context, weight int, f func(*writer) error) error {
+// do runs f in the writer, in the turn of org, and returns after the commit. If ctx ends while the job waits, nothing
+// is written; once it runs, the result is waited for, since it may be committed.
+func (w *writer) do(ctx context.Context, org scim.OrgID, weight int, f func(*writer) error) error {
+	return w.await(ctx, &job{org: org, run: f, weight: weight})
+}
+
+func (w *writer) await(ctx context.Context, j *job) error {
 	if err := w.s.enter(ctx); err != nil {
 		return err
 	}
-	j := &job{run: f, weight: weight, done: make(chan struct{})}
-	select {
-	case w.queue <- j:
-	default:
-		t := time.NewTimer(maxQueueWait)
-		defer t.Stop()
-		select {
-		case w.queue <- j:
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-w.s.closing:
-			return storage.ErrClosed
-		case <-t.C:
-			return fmt.Errorf("sqlite: the queue of writes is full: %w", storage.ErrUnavailable)
-		}
+	j.done = make(chan struct{})
+	if err := w.queue.push(ctx, w.s.closing, j); err != nil {
+		return err
 	}
 	select {
 	case <-j.done:
@@ -102,7 +105,7 @@ func (w *writer) do(ctx context.Context, weight int, f func(*writer) error) erro
 			return ctx.Err()
 		}
 	case <-w.ended:
-		// The queue was closed for business between the check and the send.
+		// The queue was closed for business between the check and the push.
 		if j.state.CompareAndSwap(jobQueued, jobLeft) {
 			return storage.ErrClosed
 		}
@@ -114,48 +117,53 @@ func (w *writer) do(ctx context.Context, weight int, f func(*writer) error) erro
 func (w *writer) run() {
 	defer close(w.ended)
 	for {
-		select {
-		case j := <-w.queue:
+		if j := w.queue.pop(); j != nil {
 			w.batch(j)
+			continue
+		}
+		select {
+		case <-w.queue.wake:
 		case <-w.s.closing:
-			for {
-				select {
-				case j := <-w.queue:
-					w.batch(j)
-				default:
-					return
-				}
+			for j := w.queue.pop(); j != nil; j = w.queue.pop() {
+				w.batch(j)
 			}
+			return
 		}
 	}
+}
+
+// trip is what a batch carries, which says when it has to be committed.
+type trip struct {
+	weight    int
+	org       scim.OrgID // of the first job
+	mixed     bool       // there is a job of another organization
+	slices    bool       // there is a part of a Batch
+	full, due alarm
 }
 
 // batch runs first and what is queued behind it in one transaction.
 func (w *writer) batch(first *job) {
 	start := w.s.now()
-	deadline := time.NewTimer(maxBatchTime)
-	defer deadline.Stop()
+	w.trip = trip{org: first.org}
+	w.trip.full.set(maxBatchTime)
+	w.trip.due.set(maxSharedTime)
+	defer w.trip.full.t.Stop()
+	defer w.trip.due.t.Stop()
 	jobs := w.marks[:0]
-	weight := 0
 	w.broken = translate(nil, "begin", w.c.exec("BEGIN IMMEDIATE"))
 	for j := first; j != nil; {
-		if j.state.CompareAndSwap(jobQueued, jobTaken) {
+		if j.state.Load() == jobTaken || j.state.CompareAndSwap(jobQueued, jobTaken) {
 			jobs = append(jobs, j)
-			weight += j.weight
+			w.trip.weight += j.weight
+			w.trip.mixed = w.trip.mixed || j.org != w.trip.org
+			w.trip.slices = w.trip.slices || j.settle != nil
 			if w.broken == nil {
 				w.runJob(j)
 			}
 		}
 		j = nil
-		if w.broken == nil && weight < maxBatchWeight {
-			select {
-			case <-deadline.C:
-			default:
-				select {
-				case j = <-w.queue:
-				default:
-				}
-			}
+		if w.broken == nil && !w.trip.enough() {
+			j = w.queue.pop()
 		}
 	}
 	err := w.finish()
@@ -164,6 +172,10 @@ func (w *writer) batch(first *job) {
 		if err != nil && j.err == nil {
 			j.err = err
 		}
+		if j.settle != nil && j.settle(j.err) {
+			w.queue.again(j)
+			continue
+		}
 		close(j.done)
 	}
 	if o := w.s.options.Observer; o != nil {
@@ -171,6 +183,39 @@ func (w *writer) batch(first *job) {
 	}
 	clear(jobs)
 	w.marks = jobs[:0]
+}
+
+// enough reports whether the batch has to be committed before it takes another job. Where an organization shares it
+// with parts of another's Batch, that is soon: it waits for a commit of its own size, not of theirs.
+func (t *trip) enough() bool {
+	return t.weight >= maxBatchWeight || t.full.off() || t.mixed && t.slices && t.due.off()
+}
+
+// alarm is a timer that can be asked again and again whether it has gone off.
+type alarm struct {
+	t    *time.Timer
+	rang bool
+}
+
+func (a *alarm) set(d time.Duration) { a.t, a.rang = time.NewTimer(d), false }
+
+func (a *alarm) off() bool {
+	if !a.rang {
+		select {
+		case <-a.t.C:
+			a.rang = true
+		default:
+		}
+	}
+	return a.rang
+}
+
+// yields reports whether a Batch of org that has run n steps in its turn has to let others write.
+func (w *writer) yields(org scim.OrgID, n int) bool {
+	if w.broken != nil || w.trip.weight >= maxBatchWeight || w.trip.full.off() {
+		return true
+	}
+	return n >= minSlice && (w.trip.mixed || w.queue.others(org))
 }
 
 // runJob runs one job. A panic in a callback is the caller's error, not the writer's end.
