@@ -65,7 +65,9 @@ func (b *bulk) prepareOp(ctx context.Context, c scim.Caller, op *bulkOp) {
 			return
 		}
 		if op.Method == http.MethodPost {
-			op.edit, op.err = b.creation(ctx, c, op.def, doc)
+			if op.edit, op.err = b.creation(ctx, c, op.def, doc); op.err == nil && b.preparer != nil {
+				op.err = b.preparer.Prepare(b.key(op), b.at, op.edit)
+			}
 			break
 		}
 		secret, err := b.hashSecrets(ctx, doc.Secret)

@@ -81,7 +81,7 @@ func (b *bulk) refused(i int) error {
 }
 
 func (b *bulk) runOp(ctx context.Context, tx storage.Tx, op *bulkOp) error {
-	k := storage.Key{Org: b.caller.Org, Type: op.def.Name, ID: op.id}
+	k := b.key(op)
 	var (
 		rec *storage.Record
 		err error
@@ -99,4 +99,8 @@ func (b *bulk) runOp(ctx context.Context, tx storage.Tx, op *bulkOp) error {
 	}
 	op.version = rec.Version
 	return nil
+}
+
+func (b *bulk) key(op *bulkOp) storage.Key {
+	return storage.Key{Org: b.caller.Org, Type: op.def.Name, ID: op.id}
 }

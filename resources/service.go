@@ -32,6 +32,7 @@ type Options struct {
 // Service is what happens to resources, organizations and tokens. It is safe for concurrent use.
 type Service struct {
 	store    storage.Store
+	preparer storage.Preparer // the store, if it is one
 	registry *Registry
 	clock    func() time.Time
 	newID    func() string
@@ -57,6 +58,7 @@ func NewService(o Options) (*Service, error) {
 		touched:  newMemo[string, time.Time](),
 		slugs:    newMemo[scim.OrgID, string](),
 	}
+	s.preparer, _ = o.Store.(storage.Preparer)
 	for _, p := range compat.Profiles() {
 		s.profiles[p.Name] = p
 	}

@@ -56,7 +56,9 @@ type Edit struct {
 	Unique  []query.UniqueKey
 	Label   string // display text of the resource for member and group references; ignored if Doc is nil
 	Members MemberDelta
-	Change  Change // Actor, Request, Op and Values are the caller's; the store fills in the rest
+	// Prepared is what a Preparer has left here for the Insert of this edit.
+	Prepared any
+	Change   Change // Actor, Request, Op and Values are the caller's; the store fills in the rest
 }
 
 // ValueChange is the old and new value of one attribute path; nil is "unassigned". Never a secret: for those the

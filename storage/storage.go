@@ -60,6 +60,14 @@ type Writer interface {
 	Delete(ctx context.Context, k Key, at time.Time, fn DeleteFunc) error
 }
 
+// Preparer is a Store that can do the part of an Insert that needs no transaction ahead of the step it belongs to, in
+// the caller's goroutine. Using it is never necessary.
+type Preparer interface {
+	// Prepare makes e ready for an Insert with the same k and at. The edit is the store's from then on, which may
+	// let go of what it has taken over; only that Insert, in one Step or several runs of it, may use it.
+	Prepare(k Key, at time.Time, e *Edit) error
+}
+
 // Tx is the handle of one Step. It sees the step's own writes. It MUST not be used after the step returned.
 type Tx interface {
 	Writer

@@ -32,7 +32,8 @@ func (w *writer) nextSeq(org int64) (int64, error) {
 	return last + 1, nil
 }
 
-func (w *writer) appendChange(org int64, t *resourceType, id string, version int64, at time.Time, ch *storage.Change) error {
+// appendChange writes a change row; vals are the encoded values of ch, as encoding needs no writer.
+func (w *writer) appendChange(org int64, t *resourceType, id string, version int64, at time.Time, ch *storage.Change, vals []byte) error {
 	seq, err := w.nextSeq(org)
 	if err != nil {
 		return err
@@ -41,7 +42,7 @@ func (w *writer) appendChange(org int64, t *resourceType, id string, version int
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`)
 	q.int(seq).int(t.code).id(id).int(version).int(millis(at)).text(string(ch.Op))
 	q.text(ch.Actor.Kind).text(ch.Actor.ID).text(ch.Actor.Name).text(ch.Request)
-	return q.blob(encodeValues(ch.Values)).blob(encodeIDs(ch.MembersAdded)).blob(encodeIDs(ch.MembersRemoved)).exec()
+	return q.blob(vals).blob(encodeIDs(ch.MembersAdded)).blob(encodeIDs(ch.MembersRemoved)).exec()
 }
 
 // encodeValues writes [path, old, new] triples; the object around them is what the decoder of documents wants.

@@ -238,7 +238,7 @@ func (w *writer) bump(org int64, grp string, at time.Time, change *storage.Chang
 	if err := w.c.moveRows(org, grp, rid, old, now); err != nil {
 		return err
 	}
-	return w.appendChange(org, t, grp, version, at, change)
+	return w.appendChange(org, t, grp, version, at, change, encodeValues(change.Values))
 }
 
 // metaRows are the index rows that do not come from the document.

@@ -10,6 +10,7 @@ import (
 // storedRecord is a row of res as writes need it.
 type storedRecord struct {
 	rid, org, typ int64
+	label         string // record only
 	keys          []key
 	rec           storage.Record
 }
@@ -35,7 +36,7 @@ func (c *conn) scanRecord(q *stmt, name scim.TypeName) (*storedRecord, error) {
 // record reads a record with everything in its row; nil if there is none.
 func (c *conn) record(org int64, t *resourceType, k storage.Key) (*storedRecord, error) {
 	q := c.prep("SELECT " + recordColumns +
-		" FROM ids i CROSS JOIN res r ON r.rid=i.rid WHERE i.org=? AND i.type=? AND i.id=?")
+		", i.label FROM ids i CROSS JOIN res r ON r.rid=i.rid WHERE i.org=? AND i.type=? AND i.id=?")
 	found, err := q.int(org).int(t.code).id(k.ID).step()
 	if err != nil || !found {
 		return nil, err
@@ -44,7 +45,7 @@ func (c *conn) record(org int64, t *resourceType, k storage.Key) (*storedRecord,
 	if err != nil {
 		return nil, q.abandon(err)
 	}
-	r.rec.Org = k.Org
+	r.rec.Org, r.label = k.Org, q.colText(10)
 	return r, q.done()
 }
 

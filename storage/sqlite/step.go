@@ -48,7 +48,7 @@ func (t *tx) Insert(ctx context.Context, k storage.Key, at time.Time, e *storage
 	if _, err := t.enter(ctx, k); err != nil {
 		return nil, err
 	}
-	ins, err := t.w.s.newInsert(k, at, e)
+	ins, err := t.w.s.prepared(k, at, e)
 	if err != nil {
 		return nil, err
 	}

@@ -4,9 +4,12 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"hash/maphash"
+	"sync/atomic"
 	"time"
 
 	"rollcall/scim"
+	"rollcall/scim/query"
 	"rollcall/storage"
 )
 
@@ -17,8 +20,9 @@ var errDangling = errors.New("sqlite: an index row has no record")
 var errLost = errors.New("sqlite: lost a race")
 
 // Update implements storage.Writer. The callback runs in the caller's goroutine on a committed state, and the write is
-// guarded by its version; so callbacks of many callers run side by side and the writer only writes. Twice beaten,
-// the callback runs inside the writer, where nothing can come between: that is the progress under contention.
+// guarded by its version; so callbacks of many callers run side by side and the writer only writes. Twice beaten, or
+// when another Update of the record is under way, the callback runs inside the writer, where nothing can come between:
+// that is the progress under contention, and cheaper than to run callbacks for versions that are gone.
 func (s *Store) Update(ctx context.Context, k storage.Key, at time.Time, fn storage.UpdateFunc) (rec *storage.Record, changed bool, err error) {
 	defer s.observe("update", &err)()
 	if err := s.enter(ctx); err != nil {
@@ -29,7 +33,13 @@ func (s *Store) Update(ctx context.Context, k storage.Key, at time.Time, fn stor
 		return nil, false, err
 	}
 	at = scim.Millis(at)
+	hot := s.w.busy(k)
+	hot.Add(1)
+	defer hot.Add(-1)
 	for range 2 {
+		if hot.Load() > 1 { // somebody else is at it: one of the two would lose
+			break
+		}
 		r, err := s.readRecord(ctx, t, k)
 		if err != nil {
 			return nil, false, err
@@ -125,7 +135,8 @@ type update struct {
 	secret    []byte
 	members   storage.MemberDelta
 	change    storage.Change
-	changed   bool // set by run
+	vals      []byte // its values
+	changed   bool   // set by run
 }
 
 // newUpdate runs the callback and compares what it wants with what there is; nil if that is surely the same.
@@ -137,6 +148,7 @@ func (s *Store) newUpdate(t *resourceType, k storage.Key, r *storedRecord, at ti
 		return nil, err
 	}
 	u := &update{t: t, old: r, at: at, change: e.Change}
+	u.change.Values = nil // they are encoded below
 	if e.Doc != nil {
 		d, err := newDraft(t, e, r.rec.Created, at)
 		if err != nil {
@@ -144,6 +156,7 @@ func (s *Store) newUpdate(t *resourceType, k storage.Key, r *storedRecord, at ti
 		}
 		if !bytes.Equal(d.doc, r.rec.Doc) {
 			u.draft = d
+			u.vals = d.vals
 			if u.oldRows, err = storedRows(t, r); err != nil {
 				return nil, err
 			}
@@ -166,6 +179,9 @@ func (s *Store) newUpdate(t *resourceType, k storage.Key, r *storedRecord, at ti
 	}
 	if t.Members != "" {
 		u.members = e.Members
+	}
+	if u.draft == nil {
+		u.vals = encodeValues(e.Change.Values)
 	}
 	if u.draft == nil && !u.newSecret && !u.members.Replace && len(u.members.Add) == 0 && len(u.members.Remove) == 0 {
 		return nil, nil
@@ -196,8 +212,14 @@ func (u *update) run(w *writer) error {
 		return errLost
 	}
 	if u.draft != nil {
-		if err := w.checkKeys(u.old.org, u.t, u.draft.unique, u.old.rid); err != nil {
-			return err
+		for _, k := range u.draft.unique {
+			// Of the version that it was read in the record has its keys still.
+			if code := w.uniqueAttr(u.t, k.Attr); hasKey(u.old.keys, code, k.Value) {
+				continue
+			}
+			if err := w.checkKeys(u.old.org, u.t, []query.UniqueKey{k}, u.old.rid); err != nil {
+				return err
+			}
 		}
 	}
 	return w.write(func() error { return u.store(w) })
@@ -234,7 +256,7 @@ func (u *update) store(w *writer) error {
 	}
 	change := u.change
 	change.MembersAdded, change.MembersRemoved = added, removed
-	return w.appendChange(org, u.t, id, version, u.at, &change)
+	return w.appendChange(org, u.t, id, version, u.at, &change, u.vals)
 }
 
 func (u *update) storeDraft(w *writer, version int64) error {
@@ -262,6 +284,15 @@ func (u *update) storeDraft(w *writer, version int64) error {
 	if err := c.moveRows(org, id, rid, u.oldRows, u.draft.rows); err != nil {
 		return err
 	}
-	q = c.prep("UPDATE ids SET label=? WHERE org=? AND type=? AND id=? AND label<>?")
-	return q.text(u.draft.label).int(org).int(u.t.code).id(id).text(u.draft.label).exec()
+	if u.draft.label == u.old.label {
+		return nil
+	}
+	q = c.prep("UPDATE ids SET label=? WHERE org=? AND type=? AND id=?")
+	return q.text(u.draft.label).int(org).int(u.t.code).id(id).exec()
+}
+
+// busy counts the Updates under way of a record, and of a few others that share its counter: those run their
+// callbacks in the writer for nothing, which is right as well.
+func (w *writer) busy(k storage.Key) *atomic.Int32 {
+	return &w.updates[maphash.Comparable(w.seed, k)%uint64(len(w.updates))]
 }

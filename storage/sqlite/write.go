@@ -19,12 +19,13 @@ type draft struct {
 	rows   []row
 	unique []query.UniqueKey
 	label  string
+	vals   []byte // of the change row
 }
 
 var errUnique = errors.New("sqlite: the edit's unique keys are not in its document")
 
 func newDraft(t *resourceType, e *storage.Edit, created, modified time.Time) (*draft, error) {
-	d := &draft{unique: e.Unique, label: e.Label}
+	d := &draft{unique: e.Unique, label: e.Label, vals: encodeValues(e.Change.Values)}
 	d.doc = scim.AppendJSON(make([]byte, 0, 1024), e.Doc)
 	d.rows = indexRows(make([]row, 0, len(t.attrs)+2), t, e.Doc, created, modified)
 	markStrays(d.rows, func(a *attr, v string) bool { return hasUnique(e.Unique, a.field().Path, v) })
@@ -68,7 +69,7 @@ func (s *Store) Insert(ctx context.Context, k storage.Key, at time.Time, e *stor
 	if err := s.enter(ctx); err != nil {
 		return nil, err
 	}
-	ins, err := s.newInsert(k, at, e)
+	ins, err := s.prepared(k, at, e)
 	if err != nil {
 		return nil, err
 	}
@@ -80,6 +81,7 @@ func (s *Store) Insert(ctx context.Context, k storage.Key, at time.Time, e *stor
 
 // insert is an Insert on its way through the writer.
 type insert struct {
+	s      *Store
 	t      *resourceType
 	key    storage.Key
 	at     time.Time
@@ -99,7 +101,8 @@ func (s *Store) newInsert(k storage.Key, at time.Time, e *storage.Edit) (*insert
 	if err != nil {
 		return nil, err
 	}
-	ins := &insert{t: t, key: k, at: at, draft: d, change: e.Change}
+	ins := &insert{s: s, t: t, key: k, at: at, draft: d, change: e.Change}
+	ins.change.Values = nil // they are in the draft
 	secret := make(scim.Attributes, len(e.Secret))
 	for name, v := range e.Secret {
 		if v != nil {
@@ -111,6 +114,24 @@ func (s *Store) newInsert(k storage.Key, at time.Time, e *storage.Edit) (*insert
 		ins.add = e.Members.Add
 	}
 	return ins, nil
+}
+
+// Prepare implements storage.Preparer: what does not need the writer is most of an Insert's work.
+func (s *Store) Prepare(k storage.Key, at time.Time, e *storage.Edit) error {
+	ins, err := s.newInsert(k, at, e)
+	if err != nil {
+		return err
+	}
+	e.Prepared, e.Doc, e.Change.Values = ins, nil, nil
+	return nil
+}
+
+// prepared is the insertion that Prepare made for this very Insert, else a new one.
+func (s *Store) prepared(k storage.Key, at time.Time, e *storage.Edit) (*insert, error) {
+	if ins, ok := e.Prepared.(*insert); ok && ins.s == s && ins.key == k && ins.at.Equal(scim.Millis(at)) {
+		return ins, nil
+	}
+	return s.newInsert(k, at, e)
 }
 
 func (i *insert) record() *storage.Record {
@@ -194,7 +215,7 @@ func (i *insert) store(w *writer, org int64, keys []key) error {
 	w.count(org, i.t.code, 1)
 	change := i.change
 	change.MembersAdded, change.MembersRemoved = added, nil
-	return w.appendChange(org, i.t, i.key.ID, 1, i.at, &change)
+	return w.appendChange(org, i.t, i.key.ID, 1, i.at, &change, i.draft.vals)
 }
 
 // checkKeys refuses unique keys that another record than rid holds.
@@ -284,5 +305,5 @@ func (w *writer) deleteRecord(t *resourceType, r *storedRecord, rows []row, at t
 	w.count(r.org, t.code, -1)
 	change.Op = storage.OpDelete
 	change.MembersAdded, change.MembersRemoved = nil, removed
-	return w.appendChange(r.org, t, id, r.rec.Version, at, &change)
+	return w.appendChange(r.org, t, id, r.rec.Version, at, &change, encodeValues(change.Values))
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"sync/atomic"
 	"time"
 
@@ -44,6 +45,9 @@ type writer struct {
 	depth   int
 	spoiled error
 	broken  error
+
+	seed    maphash.Seed
+	updates [4096]atomic.Int32 // see busy
 }
 
 type count struct{ org, typ, n int64 }
@@ -72,7 +76,7 @@ const (
 func newWriter(s *Store, c *conn) *writer {
 	return &writer{
 		s: s, c: c, queue: newQueue(s.options.Queue), ended: make(chan struct{}),
-		seqs: make(map[int64]int64), pending: make(map[int64]bool),
+		seed: maphash.MakeSeed(), seqs: make(map[int64]int64), pending: make(map[int64]bool),
 	}
 }
 
