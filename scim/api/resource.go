@@ -87,7 +87,7 @@ func (x *exchange) patch() error {
 	}
 	l := load(t, sel)
 	if l.Members && sel.Default() {
-		l.MemberLimit = echoedMembers + 1
+		l.MemberLimit, l.FewMembers = echoedMembers+1, true
 	}
 	r, err := x.api.service.Patch(x.ctx, x.caller, t.ResourceType, x.route.id, x.precondition(), plan, l)
 	if err != nil {

@@ -153,8 +153,11 @@ type Load struct {
 	// MemberLimit, if not 0, loads at most so many members of each group, the first in order. A caller that
 	// wants to know whether there are more than n asks for n+1.
 	MemberLimit int
-	Groups      bool // the groups of a member, direct and indirect
-	Secret      bool // attributes with returned=never (password hash); only hooks ask for it
+	// FewMembers says that the caller has no use for the members of a group that reaches MemberLimit, but that there
+	// are so many: a store may then give as many empty ones, which saves it reading them.
+	FewMembers bool
+	Groups     bool // the groups of a member, direct and indirect
+	Secret     bool // attributes with returned=never (password hash); only hooks ask for it
 }
 
 // Page is the answer to a Query, as a service hands it to the edge.

@@ -325,6 +325,16 @@ func testMemberLimit(e *env) {
 			}
 			e.diff(fmt.Sprintf("Get with MemberLimit %d", limit), want, rec.Members)
 			e.diff(fmt.Sprintf("Query with MemberLimit %d", limit), want, page.Records[i].Members)
+			few := load
+			few.FewMembers = true
+			if rec, err = e.store.Get(e.ctx(), k, few); err != nil {
+				e.Fatalf("Get: %v", err)
+			}
+			if limit > 0 && len(want) == limit { // of these only the number counts
+				e.diff(fmt.Sprintf("number of Get with FewMembers and MemberLimit %d", limit), limit, len(rec.Members))
+			} else {
+				e.diff(fmt.Sprintf("Get with FewMembers and MemberLimit %d", limit), want, rec.Members)
+			}
 		}
 	}
 }

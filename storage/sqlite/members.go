@@ -165,6 +165,13 @@ func (c *conn) memberIDs(org int64, grp string) ([]string, error) {
 	}
 }
 
+// hasMembers reports whether a group has n members or more: a walk along one index, without a look at any.
+func (c *conn) hasMembers(org int64, grp string, n int) (bool, error) {
+	q := c.prep("SELECT 1 FROM members WHERE org=? AND grp=? LIMIT 1 OFFSET ?")
+	_, found, err := q.int(org).id(grp).int(int64(n - 1)).one()
+	return found, err
+}
+
 // removeAllMembers empties a group that is being deleted.
 func (w *writer) removeAllMembers(org int64, t *resourceType, grp string) ([]string, error) {
 	if t.Members == "" {

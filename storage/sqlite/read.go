@@ -69,7 +69,15 @@ func (s *Store) get(c *conn, org int64, t *resourceType, k storage.Key, load que
 // loadRelations brings what load asks for and the type has.
 func (s *Store) loadRelations(c *conn, org int64, t *resourceType, rec *storage.Record, load query.Load, budget *int) (err error) {
 	if load.Members && t.Members != "" {
-		if rec.Members, err = s.loadMembers(c, org, rec.ID, load.MemberLimit, budget); err != nil {
+		many := false
+		if load.FewMembers && load.MemberLimit > 0 {
+			if many, err = c.hasMembers(org, rec.ID, load.MemberLimit); err != nil {
+				return err
+			}
+		}
+		if many {
+			rec.Members = make([]storage.Member, load.MemberLimit)
+		} else if rec.Members, err = s.loadMembers(c, org, rec.ID, load.MemberLimit, budget); err != nil {
 			return err
 		}
 	}
