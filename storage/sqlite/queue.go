@@ -112,12 +112,12 @@ func (q *queue) line(l *lane) {
 	q.last = l
 }
 
-// pop returns the next job, nil if there is none.
-func (q *queue) pop() *job {
+// pop returns the next job, nil if there is none or it does not fit.
+func (q *queue) pop(fits func(*job) bool) *job {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	l := q.first
-	if l == nil {
+	if l == nil || !fits(l.first) {
 		return nil
 	}
 	q.first, l.next = l.next, nil

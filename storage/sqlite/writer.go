@@ -18,10 +18,12 @@ const (
 	maxBatchWeight = 512
 	maxBatchTime   = 20 * time.Millisecond
 	maxQueueWait   = 10 * time.Second
-	// A batch in which organizations meet and one of them runs a Batch is committed after maxSharedTime; a part of the
-	// Batch in it has minSlice steps.
-	maxSharedTime = 4 * time.Millisecond
+	// A Batch ends its turn after minSlice steps if another organization waits, and after maxSharedTime if one has
+	// written within the last sharedFor commits: whoever has just written is likely to write again, and should not
+	// find the writer in the middle of a large batch.
 	minSlice      = 32
+	maxSharedTime = 4 * time.Millisecond
+	sharedFor     = 64
 )
 
 // writer owns the one connection that writes. Jobs run one after the other in the transaction of their batch and
@@ -40,6 +42,8 @@ type writer struct {
 	counts  []count         // what the transaction adds to table counts
 	marks   []*job          // scratch
 	trip    trip            // the batch that runs
+	shared  int             // for how many more batches the writer counts as shared
+	before  scim.OrgID      // whose job was first in the batch before
 	// depth of open savepoints. A write that failed half way spoils the step around it, whatever the step makes of
 	// the error, or outside of any the whole transaction.
 	depth   int
@@ -121,14 +125,14 @@ func (w *writer) await(ctx context.Context, j *job) error {
 func (w *writer) run() {
 	defer close(w.ended)
 	for {
-		if j := w.queue.pop(); j != nil {
+		if j := w.queue.pop(anyJob); j != nil {
 			w.batch(j)
 			continue
 		}
 		select {
 		case <-w.queue.wake:
 		case <-w.s.closing:
-			for j := w.queue.pop(); j != nil; j = w.queue.pop() {
+			for j := w.queue.pop(anyJob); j != nil; j = w.queue.pop(anyJob) {
 				w.batch(j)
 			}
 			return
@@ -149,6 +153,10 @@ type trip struct {
 func (w *writer) batch(first *job) {
 	start := w.s.now()
 	w.trip = trip{org: first.org}
+	w.shared = max(0, w.shared-1)
+	if first.org != w.before {
+		w.shared, w.before = sharedFor, first.org
+	}
 	w.trip.full.set(maxBatchTime)
 	w.trip.due.set(maxSharedTime)
 	defer w.trip.full.t.Stop()
@@ -166,8 +174,11 @@ func (w *writer) batch(first *job) {
 			}
 		}
 		j = nil
-		if w.broken == nil && !w.trip.enough() {
-			j = w.queue.pop()
+		if w.trip.mixed {
+			w.shared = sharedFor
+		}
+		if w.broken == nil && !w.enough() {
+			j = w.queue.pop(w.trip.fits)
 		}
 	}
 	err := w.finish()
@@ -189,10 +200,16 @@ func (w *writer) batch(first *job) {
 	w.marks = jobs[:0]
 }
 
-// enough reports whether the batch has to be committed before it takes another job. Where an organization shares it
-// with parts of another's Batch, that is soon: it waits for a commit of its own size, not of theirs.
-func (t *trip) enough() bool {
-	return t.weight >= maxBatchWeight || t.full.off() || t.mixed && t.slices && t.due.off()
+// fits reports whether a job may be part of the batch. A part of a Batch does not join jobs of other organizations:
+// they would wait for what is much larger than they are.
+func (t *trip) fits(j *job) bool { return j.settle == nil || !t.mixed && t.org == j.org }
+
+func anyJob(*job) bool { return true }
+
+// enough reports whether the batch has to be committed before it takes another job.
+func (w *writer) enough() bool {
+	t := &w.trip
+	return t.weight >= maxBatchWeight || t.full.off() || w.shared > 0 && t.slices && t.due.off()
 }
 
 // alarm is a timer that can be asked again and again whether it has gone off.
@@ -219,7 +236,7 @@ func (w *writer) yields(org scim.OrgID, n int) bool {
 	if w.broken != nil || w.trip.weight >= maxBatchWeight || w.trip.full.off() {
 		return true
 	}
-	return n >= minSlice && (w.trip.mixed || w.queue.others(org))
+	return n >= minSlice && (w.trip.mixed || w.queue.others(org) || w.shared > 0 && w.trip.due.off())
 }
 
 // runJob runs one job. A panic in a callback is the caller's error, not the writer's end.
