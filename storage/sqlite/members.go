@@ -71,6 +71,9 @@ func (w *writer) addMembers(org int64, grp string, ids []string) (added []string
 		}
 		added = append(added, id)
 		w.countMembers(org, mtype, 1)
+		if len(added)%16 == 0 {
+			w.logged++ // a job that adds thousands is more than one write
+		}
 		if folded := query.Fold(id); folded != id {
 			q := w.c.prep("INSERT OR IGNORE INTO spellings (org, folded, member) VALUES (?, ?, ?)")
 			if err := q.int(org).text(folded).text(id).exec(); err != nil {

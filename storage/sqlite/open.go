@@ -21,12 +21,15 @@ const (
 	lockFileName = "rollcall.lock"
 )
 
-// The log is flushed at each commit: an acknowledged write survives the loss of power. It is checkpointed when it
-// holds 16 MiB, so that pages which many writes touch are written once, and cut back after a burst.
-const writerPragmas = `PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint=4096;
-PRAGMA journal_size_limit=67108864; PRAGMA cache_size=-32768;`
+// The log is flushed at each commit: an acknowledged write survives the loss of power. It is cut back after a burst.
+const writerPragmas = logPragmas + `PRAGMA journal_size_limit=67108864; PRAGMA cache_size=-32768;`
+
+const logPragmas = `PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;`
 
 const readerPragmas = `PRAGMA query_only=ON; PRAGMA cache_size=-4096;`
+
+// busyTimeout is for locks that are held for an instant.
+const busyTimeout = 5 * time.Second
 
 // Options say where the store is and what it keeps.
 type Options struct {
@@ -60,6 +63,7 @@ type Store struct {
 
 	readers  chan *conn // idle connections; nil stands for one that is not open yet
 	w        *writer
+	log      *checkpointer
 	tokens   tokenCache
 	closing  chan struct{}
 	closed   atomic.Bool
@@ -104,15 +108,15 @@ func Open(ctx context.Context, o Options) (_ *Store, err error) {
 		return nil, err
 	}
 	s.path = filepath.Join(dir, databaseFile)
-	pragmas := writerPragmas
+	temporary := ""
 	if s.temp != "" {
-		pragmas += "PRAGMA synchronous=OFF;" // nothing outlives the process anyway
+		temporary = "PRAGMA synchronous=OFF;" // nothing outlives the process anyway
 	}
-	c, err := openConn(s.path, sqlite.OpenReadWrite|sqlite.OpenCreate, pragmas)
+	c, err := openConn(s.path, sqlite.OpenReadWrite|sqlite.OpenCreate, writerPragmas+temporary)
 	if err != nil {
 		return nil, translate(ctx, "open", err)
 	}
-	c.c.SetBusyTimeout(5 * time.Second)
+	c.c.SetBusyTimeout(busyTimeout)
 	s.w = newWriter(s, c)
 	for _, prepare := range []func() error{c.migrate, func() error { return s.loadCatalog(c) }, s.w.load} {
 		if err := prepare(); err != nil {
@@ -124,11 +128,20 @@ func Open(ctx context.Context, o Options) (_ *Store, err error) {
 			return nil, errors.Join(fmt.Errorf("sqlite: flush the data directory: %w", err), c.close())
 		}
 	}
+	s.log, err = newCheckpointer(s, logPragmas+temporary)
+	if err == nil {
+		// What runs before checkpointed as it went.
+		err = c.script("PRAGMA wal_autocheckpoint=0;")
+	}
+	if err != nil {
+		return nil, errors.Join(err, c.close())
+	}
 	for range o.Readers {
 		s.readers <- nil
 	}
 	s.tokens.init()
 	go s.w.run()
+	go s.log.run()
 	return s, nil
 }
 
@@ -148,6 +161,8 @@ func (s *Store) Close() error {
 		s.closed.Store(true)
 		close(s.closing)
 		<-s.w.ended
+		<-s.log.ended
+		s.closeErr = s.log.c.close()
 		for range s.options.Readers {
 			if c := <-s.readers; c != nil {
 				s.closeErr = errors.Join(s.closeErr, c.close())
@@ -195,7 +210,7 @@ func (s *Store) reader(ctx context.Context) (*conn, error) {
 			s.readers <- nil
 			return nil, translate(ctx, "open a reader", err)
 		}
-		c.c.SetBusyTimeout(5 * time.Second)
+		c.c.SetBusyTimeout(busyTimeout)
 	}
 	return c, nil
 }

@@ -50,6 +50,8 @@ type writer struct {
 	spoiled error
 	broken  error
 
+	logged int // writes since the last checkpoint
+
 	seed    maphash.Seed
 	updates [4096]atomic.Int32 // see busy
 }
@@ -198,6 +200,7 @@ func (w *writer) batch(first *job) {
 	}
 	clear(jobs)
 	w.marks = jobs[:0]
+	w.checkpoint(w.trip.weight)
 }
 
 // fits reports whether a job may be part of the batch. A part of a Batch does not join jobs of other organizations:
