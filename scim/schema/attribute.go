@@ -73,6 +73,28 @@ type Attribute struct {
 	CanonicalValues []string
 	ReferenceTypes  []string
 	Sub             []*Attribute // of a complex attribute; never complex themselves
+
+	full string // path in the type that it was first registered with
+}
+
+// under is path, sep and the attribute's name, as errors need it: the text is there already where path is the usual one,
+// since to build one for each value that is fine would be most of a decoder's garbage.
+func (a *Attribute) under(path, sep string) string {
+	n := len(path)
+	if len(a.full) == n+len(sep)+len(a.Name) && a.full[:n] == path && a.full[n:n+len(sep)] == sep {
+		return a.full
+	}
+	return path + sep + a.Name
+}
+
+// setPaths notes the paths of a schema's attributes; prefix is that of an extension's.
+func setPaths(list []*Attribute, prefix string) {
+	for _, a := range list {
+		if a.full == "" {
+			a.full = prefix + a.Name
+			setPaths(a.Sub, a.full+".")
+		}
+	}
 }
 
 // Lookup returns the sub-attribute called name, ignoring case; nil if there is none.

@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"slices"
 	"strings"
 
 	"rollcall/scim"
@@ -38,12 +39,11 @@ func (d Decoder) Resource(t *ResourceType, body any) (*Document, error) {
 	if err != nil {
 		return nil, err
 	}
-	doc := &Document{Attrs: scim.Attributes{}}
-	seen := make(map[string]bool, len(o))
+	if err := distinct(o, ""); err != nil {
+		return nil, err
+	}
+	doc := &Document{Attrs: make(scim.Attributes, len(o))}
 	for _, f := range o {
-		if err := once(seen, f.Name, ""); err != nil {
-			return nil, err
-		}
 		if e := t.extension(f.Name); e != nil {
 			if err := d.extension(doc.Attrs, e, f.Value, listed); err != nil {
 				return nil, err
@@ -101,18 +101,23 @@ func (d Decoder) unknown(name string) error {
 func once(seen map[string]bool, name, path string) error {
 	k := strings.ToLower(name)
 	if seen[k] {
-		if path != "" {
-			name = path + "." + name
-		}
-		return scim.InvalidSyntax("attribute %q is given twice", clip(name))
+		return twice(name, path)
 	}
 	seen[k] = true
 	return nil
 }
 
+func twice(name, path string) error {
+	if path != "" {
+		name = path + "." + name
+	}
+	return scim.InvalidSyntax("attribute %q is given twice", clip(name))
+}
+
 // distinct applies once to an object.
 func distinct(o scim.Object, path string) error {
-	if len(o) > 16 { // more than any schema of ours defines: a hostile body must not cost its square
+	// A hostile body must not cost its square; and only names in ASCII differ by case in as many bytes.
+	if len(o) > 32 || slices.ContainsFunc(o, func(f scim.Field) bool { return !isASCII(f.Name) }) {
 		seen := make(map[string]bool, len(o))
 		for _, f := range o {
 			if err := once(seen, f.Name, path); err != nil {
@@ -123,12 +128,21 @@ func distinct(o scim.Object, path string) error {
 	}
 	for i, f := range o { // small objects: comparing with the earlier names beats a map
 		for _, e := range o[:i] {
-			if strings.EqualFold(e.Name, f.Name) {
-				return scim.InvalidSyntax("attribute %q is given twice", clip(path+"."+f.Name))
+			if len(e.Name) == len(f.Name) && strings.EqualFold(e.Name, f.Name) {
+				return twice(f.Name, path)
 			}
 		}
 	}
 	return nil
+}
+
+func isASCII(s string) bool {
+	for i := range len(s) {
+		if s[i] >= 0x80 {
+			return false
+		}
+	}
+	return true
 }
 
 // schemas checks the `schemas` attribute and returns it (RFC 7643 3).
@@ -188,12 +202,11 @@ func (d Decoder) Extension(s *Schema, v any) (scim.Attributes, error) {
 	if !ok {
 		return nil, scim.InvalidValue(s.URN, "must be an object")
 	}
-	out := scim.Attributes{}
-	seen := make(map[string]bool, len(o))
+	if err := distinct(o, s.URN); err != nil {
+		return nil, err
+	}
+	out := make(scim.Attributes, len(o))
 	for _, f := range o {
-		if err := once(seen, f.Name, s.URN); err != nil {
-			return nil, err
-		}
 		a := s.Lookup(f.Name)
 		if a == nil {
 			if err := d.unknown(s.URN + ":" + f.Name); err != nil {
@@ -204,7 +217,7 @@ func (d Decoder) Extension(s *Schema, v any) (scim.Attributes, error) {
 		if a.Mutability == ReadOnly {
 			continue
 		}
-		val, err := d.Value(a, s.URN+":"+a.Name, f.Value)
+		val, err := d.Value(a, a.under(s.URN, ":"), f.Value)
 		if err != nil {
 			return nil, err
 		}
@@ -249,11 +262,15 @@ const maxMemberID = 256
 
 // SetSchemas sets "schemas" to the core URN and those of the extensions that have content.
 func (t *ResourceType) SetSchemas(doc scim.Attributes) {
-	list := make([]any, 1, 1+len(t.Extensions))
-	list[0] = t.Schema.URN
-	for _, e := range t.Extensions {
+	urns := t.urns
+	if urns == nil { // not registered
+		urns = t.boxedURNs()
+	}
+	list := make([]any, 1, len(urns))
+	list[0] = urns[0]
+	for i, e := range t.Extensions {
 		if x, ok := doc[e.URN].(scim.Attributes); ok && len(x) > 0 {
-			list = append(list, e.URN)
+			list = append(list, urns[i+1])
 		} else {
 			delete(doc, e.URN)
 		}
@@ -421,7 +438,7 @@ func (d Decoder) complex(a *Attribute, path string, v any) (scim.Attributes, err
 		if sub.Mutability == ReadOnly {
 			continue
 		}
-		val, err := d.Value(sub, path+"."+sub.Name, f.Value)
+		val, err := d.Value(sub, sub.under(path, "."), f.Value)
 		if err != nil {
 			return nil, err
 		}

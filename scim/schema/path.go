@@ -113,14 +113,6 @@ func (t *ResourceType) ParsePath(text string, s *compat.Session) (Path, error) {
 // is empty in the core schema, the common attributes, and last, as a relaxation, in the extensions. For a path
 // that is a schema URN and nothing else see ParsePath. It returns *UnknownError if there is none.
 func (t *ResourceType) Resolve(uri, name, sub string, s *compat.Session) (Path, error) {
-	full := name
-	if uri != "" {
-		full = uri + ":" + name
-	}
-	if sub != "" {
-		full += "." + sub
-	}
-	unknown := &UnknownError{full}
 	var p Path
 	switch {
 	case uri == "":
@@ -135,17 +127,27 @@ func (t *ResourceType) Resolve(uri, name, sub string, s *compat.Session) (Path, 
 			p = Path{Schema: e.Schema, Extension: true, Attr: e.Lookup(name)}
 			break
 		}
-		return t.resolveDot(uri, name, sub, unknown, s)
+		return t.resolveDot(uri, name, sub, s)
 	}
 	if p.Attr == nil {
-		return Path{}, unknown
+		return Path{}, unknownPath(uri, name, sub)
 	}
 	if sub != "" {
 		if p.Sub = p.Attr.Lookup(sub); p.Sub == nil {
-			return Path{}, unknown
+			return Path{}, unknownPath(uri, name, sub)
 		}
 	}
 	return p, nil
+}
+
+func unknownPath(uri, name, sub string) error {
+	if uri != "" {
+		name = uri + ":" + name
+	}
+	if sub != "" {
+		name += "." + sub
+	}
+	return &UnknownError{name}
 }
 
 func (t *ResourceType) find(name string, s *compat.Session) Path {
@@ -164,12 +166,12 @@ func (t *ResourceType) find(name string, s *compat.Session) Path {
 }
 
 // resolveDot reads `urn:..:2.0:User.department`, where an old Entra wrote a dot instead of the last colon.
-func (t *ResourceType) resolveDot(uri, name, sub string, unknown error, s *compat.Session) (Path, error) {
+func (t *ResourceType) resolveDot(uri, name, sub string, s *compat.Session) (Path, error) {
 	urn := uri + ":" + name
 	attr, rest, _ := strings.Cut(sub, ".")
 	known := strings.EqualFold(urn, t.Schema.URN) || t.extension(urn) != nil
 	if !known || attr == "" || !s.Has(compat.URNDotPath) {
-		return Path{}, unknown
+		return Path{}, unknownPath(uri, name, sub)
 	}
 	p, err := t.Resolve(urn, attr, rest, s)
 	if err == nil {

@@ -30,7 +30,16 @@ type ResourceType struct {
 
 	common  *Schema
 	indexes []query.Index
-	unique  []Path
+	unique  []query.Field
+	urns    []any // of the core schema and the extensions, as values of "schemas"
+}
+
+func (t *ResourceType) boxedURNs() []any {
+	list := make([]any, 0, 1+len(t.Extensions))
+	for _, s := range t.schemaList() {
+		list = append(list, s.URN)
+	}
+	return list
 }
 
 // Registry is the set of resource types that a server knows.
@@ -86,6 +95,11 @@ func (t *ResourceType) build() error {
 		return errors.New("name, endpoint and schema are required")
 	}
 	t.common = commonAttributes()
+	t.urns = t.boxedURNs()
+	setPaths(t.Schema.Attributes, "")
+	for _, e := range t.Extensions {
+		setPaths(e.Attributes, e.URN+":")
+	}
 	for _, s := range t.schemaList() {
 		if err := checkAttributes(s.Attributes, false); err != nil {
 			return fmt.Errorf("schema %s: %w", s.URN, err)
@@ -113,7 +127,7 @@ func (t *ResourceType) build() error {
 				return fmt.Errorf("%s: only single-valued strings can be unique", a.Name)
 			}
 			p := Path{Schema: s, Attr: a, Extension: s != t.Schema}
-			t.unique = append(t.unique, p)
+			t.unique = append(t.unique, p.Field())
 			add(p)
 		}
 	}
@@ -183,8 +197,7 @@ func (t *ResourceType) Indexes() []query.Index { return t.indexes }
 // UniqueKeys returns the folded unique keys of a document.
 func (t *ResourceType) UniqueKeys(doc scim.Attributes) []query.UniqueKey {
 	var keys []query.UniqueKey
-	for _, p := range t.unique {
-		f := p.Field()
+	for _, f := range t.unique {
 		if v, ok := query.SortValue(f, doc); ok {
 			keys = append(keys, query.UniqueKey{Attr: f.Path, Value: v.Str})
 		}

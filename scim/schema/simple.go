@@ -32,7 +32,7 @@ func (d Decoder) Simple(a *Attribute, path string, v any) (any, error) {
 			return nil, scim.InvalidValue(path, "must be base64")
 		}
 	}
-	return s, nil
+	return v, nil // as it is: boxing s once more would cost an allocation a value
 }
 
 func (d Decoder) boolean(path string, v any) (any, error) {

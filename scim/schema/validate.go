@@ -26,7 +26,7 @@ func (t *ResourceType) Validate(doc scim.Attributes) error {
 			continue
 		}
 		for _, a := range e.Attributes {
-			if err := validateAttribute(a, e.URN+":"+a.Name, x[a.Name]); err != nil {
+			if err := validateAttribute(a, a.under(e.URN, ":"), x[a.Name]); err != nil {
 				return err
 			}
 		}
