@@ -44,6 +44,7 @@ func Run(t *testing.T, newServer func(testing.TB) Server) {
 	t.Run("relaxations", func(t *testing.T) { Relaxations(t, newServer(t)) })
 	t.Run("recognition", func(t *testing.T) { Recognition(t, newServer(t)) })
 	t.Run("flows", func(t *testing.T) { Flows(t, newServer, auto) })
+	t.Run("model", func(t *testing.T) { Model(t, newServer(t), modelSeed(t)) })
 }
 
 // corpus reads one file of testdata.
