@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"rollcall/scim/api"
+	"rollcall/storage/sqlite"
 )
 
 // Config is everything that can be set. [settings] says under which name.
@@ -36,6 +37,7 @@ type Config struct {
 	Pprof                  bool
 
 	CursorTimeout time.Duration
+	CacheSize     int64 // bytes; 0: no cache
 	Limits        Limits
 	Timeouts      Timeouts
 
@@ -85,6 +87,7 @@ func Defaults() Config {
 		MetricsPerOrganization: true,
 		Pprof:                  true,
 		CursorTimeout:          time.Hour,
+		CacheSize:              sqlite.DefaultCache,
 		Limits: Limits{
 			Header: 64 << 10, Body: 1 << 20, BulkBody: 16 << 20, JSONDepth: 32,
 			FilterLength: 8 << 10, FilterDepth: 50, FilterTerms: 200,

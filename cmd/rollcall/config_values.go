@@ -103,8 +103,9 @@ func (v intValue) Type() string   { return "number" }
 
 // sizeValue is a number of bytes: "8192", "8KiB", "1MiB", "1GiB".
 type sizeValue struct {
-	p   *int64
-	max int64
+	p    *int64
+	max  int64
+	zero bool // 0 is allowed
 }
 
 // sizeUnit is a unit of sizes; units are ordered from the largest to bytes.
@@ -126,7 +127,7 @@ func (v sizeValue) Set(text string) error {
 		}
 	}
 	n, err := strconv.ParseInt(number, 10, 64)
-	if err != nil || n < 1 || n > v.max/factor {
+	if err != nil || n < 0 || n == 0 && !v.zero || n > v.max/factor {
 		return fmt.Errorf("must be a size from 1 to %s, such as 8KiB or 16MiB", formatSize(v.max))
 	}
 	*v.p = n * factor

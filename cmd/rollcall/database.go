@@ -30,7 +30,10 @@ func openDatabase(ctx context.Context, c *Config, m *metrics.Metrics) (*database
 	if err != nil {
 		return nil, err
 	}
-	o := sqlite.Options{Dir: c.Data, Types: registry.StorageTypes()}
+	o := sqlite.Options{Dir: c.Data, Types: registry.StorageTypes(), Cache: c.CacheSize}
+	if c.CacheSize == 0 {
+		o.Cache = -1
+	}
 	if m != nil {
 		o.Now, o.Observer = time.Now, storeObserver(m)
 	}

@@ -47,7 +47,7 @@ func settings(c *Config) []setting {
 	l, t := &c.Limits, &c.Timeouts
 	bound := func(p *api.Rate) value { return rateValue{p} }
 	count := func(p *int) value { return intValue{p, 1_000_000} }
-	size := func(p *int64) value { return sizeValue{p, math.MaxInt32} }
+	size := func(p *int64) value { return sizeValue{p: p, max: math.MaxInt32} }
 	return []setting{
 		{key: "listen", help: "address of /scim/v2, /healthz and /readyz", value: stringValue{&c.Listen}},
 		{key: "ops-listen", help: "address of /metrics, /debug/pprof, /healthz and /readyz; empty for none", value: stringValue{&c.OpsListen}},
@@ -63,6 +63,7 @@ func settings(c *Config) []setting {
 		{key: "log-format", help: "form of log lines", value: choiceValue{&c.LogFormat, []string{"text", "json"}}},
 		{key: "metrics-per-organization", help: "label the request metric with the organization", value: boolValue{&c.MetricsPerOrganization}},
 		{key: "pprof", help: "serve /debug/pprof on the ops address", value: boolValue{&c.Pprof}},
+		{key: "cache-size", help: "most bytes of memory for records that are kept ready to be read, 32MiB or more; 0 for none", value: sizeValue{p: &c.CacheSize, max: 1 << 40, zero: true}},
 		{key: "cursor-timeout", help: "how long a paging cursor stays valid", value: durationValue{&c.CursorTimeout}},
 		{key: "limit-header", help: "most bytes of a request's header", value: size(&l.Header)},
 		{key: "limit-body", help: "most bytes of a request's body", value: size(&l.Body)},

@@ -153,7 +153,7 @@ type catalog struct {
 
 	// Statements with one parameter for each type, or each type that has members. The number of types is fixed
 	// while the store is open, so the texts are.
-	typeOfIDSQL, groupsSQL string
+	typeOfIDSQL, groupsSQL, groupsOfManySQL string
 }
 
 func newCatalog(types []storage.Type) (*catalog, error) {
@@ -178,6 +178,8 @@ func newCatalog(types []storage.Type) (*catalog, error) {
 	c.typeOfIDSQL = "SELECT type FROM ids WHERE org=? AND type IN (" + marks(len(c.sorted)) + ") AND id=?"
 	c.groupsSQL = "SELECT m.grp, i.label FROM members m CROSS JOIN ids i ON i.org=m.org AND i.type IN (" +
 		marks(len(c.groups)) + ") AND i.id=m.grp WHERE m.org=? AND m.member=? ORDER BY m.grp"
+	c.groupsOfManySQL = "SELECT m.member, m.grp, i.label FROM members m CROSS JOIN ids i ON i.org=m.org AND i.type IN (" +
+		marks(len(c.groups)) + ") AND i.id=m.grp WHERE m.org=? AND m.member IN (" + marks(groupsAtOnce) + ") ORDER BY m.member, m.grp"
 	return c, nil
 }
 

@@ -17,7 +17,7 @@ func (s *Store) Explain(ctx context.Context, org scim.OrgID, q query.Query) (lin
 	err = s.snapshot(ctx, func(c *conn) error {
 		for _, src := range q.Sources {
 			k := &compiler{s: s, c: c, org: code, t: s.types[src.Type]}
-			p, err := k.newPlan(src, &q)
+			p, err := k.newPlan(src, &q, false)
 			if err != nil {
 				return err
 			}

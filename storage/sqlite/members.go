@@ -52,6 +52,9 @@ func (w *writer) countMembers(org, mtype, n int64) {
 	}
 	if t := w.s.byCode[mtype]; t != nil && t.Members != "" {
 		w.count(org, nestedCount, n)
+		// The groups of everything in the member change with its own.
+		w.s.cache.org(org).nested.Store(true)
+		w.s.cache.touchRelations(org)
 	}
 }
 
@@ -70,6 +73,7 @@ func (w *writer) addMembers(org int64, grp string, ids []string) (added []string
 			continue
 		}
 		added = append(added, id)
+		w.s.cache.touchRecord(org, id)
 		w.countMembers(org, mtype, 1)
 		if len(added)%16 == 0 {
 			w.logged++ // a job that adds thousands is more than one write
@@ -94,6 +98,7 @@ func (w *writer) removeMembers(org int64, grp string, ids []string) (removed []s
 		}
 		if found {
 			removed = append(removed, id)
+			w.s.cache.touchRecord(org, id)
 			w.countMembers(org, mtype, -1)
 		}
 	}
@@ -235,6 +240,7 @@ func (w *writer) bump(org int64, grp string, at time.Time, change *storage.Chang
 	if err != nil || !found {
 		return err
 	}
+	w.s.cache.touchRecord(org, grp)
 	rid, version := q.colInt(0), q.colInt(1)+1
 	created, modified := instant(q.colInt(2)), instant(q.colInt(3))
 	if err := q.done(); err != nil {

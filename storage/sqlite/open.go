@@ -40,6 +40,7 @@ type Options struct {
 	Now      func() time.Time // for the durations that the Observer is told; nil: they are zero
 	Readers  int              // reading connections; 0: twice the processors, 4 to 16
 	Queue    int              // writes of one organization that may wait; 0: 4096
+	Cache    int64            // bytes of the cache of records, 32 MiB or more; 0: DefaultCache; negative: none
 }
 
 // Event is one thing that the store did, for metrics.
@@ -65,6 +66,7 @@ type Store struct {
 	w        *writer
 	log      *checkpointer
 	tokens   tokenCache
+	cache    *cache
 	closing  chan struct{}
 	closed   atomic.Bool
 	closeOne sync.Once
@@ -89,7 +91,10 @@ func Open(ctx context.Context, o Options) (_ *Store, err error) {
 	if o.Queue <= 0 {
 		o.Queue = 4096
 	}
-	s := &Store{catalog: cat, options: o, readers: make(chan *conn, o.Readers), closing: make(chan struct{})}
+	s := &Store{
+		catalog: cat, options: o, readers: make(chan *conn, o.Readers), closing: make(chan struct{}),
+		cache: newCache(o.Cache),
+	}
 	defer func() {
 		if err != nil {
 			s.release()
@@ -118,7 +123,7 @@ func Open(ctx context.Context, o Options) (_ *Store, err error) {
 	}
 	c.c.SetBusyTimeout(busyTimeout)
 	s.w = newWriter(s, c)
-	for _, prepare := range []func() error{c.migrate, func() error { return s.loadCatalog(c) }, s.w.load} {
+	for _, prepare := range []func() error{c.migrate, func() error { return s.loadCatalog(c) }, s.w.load, func() error { return s.loadNested(c) }} {
 		if err := prepare(); err != nil {
 			return nil, errors.Join(err, c.close())
 		}
@@ -147,6 +152,7 @@ func Open(ctx context.Context, o Options) (_ *Store, err error) {
 
 // release gives back what Open took outside of the database.
 func (s *Store) release() {
+	s.cache.close()
 	if s.lock != nil {
 		_ = s.lock.Close()
 	}

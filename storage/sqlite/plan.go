@@ -44,8 +44,8 @@ func (p *plan) driver() *driver {
 	return p.k.walk()
 }
 
-// newPlan compiles a source. back reads against the query's order.
-func (k *compiler) newPlan(src query.Source, q *query.Query) (*plan, error) {
+// newPlan compiles a source. A query Before a position reads against its order, and so does one from the end.
+func (k *compiler) newPlan(src query.Source, q *query.Query, fromEnd bool) (*plan, error) {
 	p := &plan{k: k, src: src, cond: k.compile(src.Where)}
 	if k.err != nil {
 		return nil, k.err
@@ -54,9 +54,9 @@ func (k *compiler) newPlan(src query.Source, q *query.Query) (*plan, error) {
 		p.residual = src.Where
 	}
 	d := p.driver()
-	pos, back := q.After, q.Before != nil
-	if back {
-		pos = q.Before
+	pos, back := q.After, fromEnd
+	if q.Before != nil {
+		pos, back = q.Before, true
 	}
 	if !q.Sorted || src.Sort == nil {
 		// All are absent for the sort: before or after every value, by id among themselves.

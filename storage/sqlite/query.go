@@ -28,10 +28,18 @@ func (s *Store) Query(ctx context.Context, org scim.OrgID, q query.Query) (page 
 	if !ok {
 		return storage.Page{}, nil
 	}
+	at := s.cache.done()
+	once, isLookup := s.lookupOf(&q)
+	if isLookup {
+		if page, ok := s.answerLookup(once, org, code, &q, at); ok {
+			return page, nil
+		}
+	}
 	for again := true; again && err == nil; {
-		seen := countStrays(types)
+		var seen int
+		seen, at = countStrays(types), s.cache.done()
 		err = s.snapshot(ctx, func(c *conn) error {
-			r := &runner{s: s, c: c, ctx: ctx, orgID: org, org: code, q: &q}
+			r := &runner{s: s, c: c, ctx: ctx, orgID: org, org: code, q: &q, at: at}
 			page, err = r.run()
 			return err
 		})
@@ -39,6 +47,9 @@ func (s *Store) Query(ctx context.Context, org scim.OrgID, q query.Query) (page 
 	}
 	if err != nil {
 		return storage.Page{}, translate(ctx, "query", err)
+	}
+	if isLookup {
+		s.keepLookup(once, code, &page, at)
 	}
 	return page, nil
 }
@@ -52,6 +63,7 @@ type runner struct {
 	org   int64
 	q     *query.Query
 	plans []*plan
+	at    int64 // what the cache had done before the snapshot began
 }
 
 // candidate is a match on its way to the page.
@@ -66,7 +78,7 @@ func (r *runner) run() (storage.Page, error) {
 	var page storage.Page
 	for _, src := range r.q.Sources {
 		k := &compiler{s: r.s, c: r.c, org: r.org, t: r.s.types[src.Type]}
-		p, err := k.newPlan(src, r.q)
+		p, err := k.newPlan(src, r.q, false)
 		if err != nil {
 			return page, err
 		}
@@ -76,6 +88,9 @@ func (r *runner) run() (storage.Page, error) {
 	if r.ctx.Done() != nil && r.long() {
 		r.c.c.SetInterrupt(r.ctx.Done())
 		defer r.c.c.SetInterrupt(nil)
+	}
+	if found, ok, err := r.pageFromEnd(&page); err != nil || ok {
+		return page, firstError(err, r.load(&page, found))
 	}
 	found, counted, err := r.page()
 	if err != nil {
@@ -107,18 +122,43 @@ func (r *runner) run() (storage.Page, error) {
 	if r.q.Before != nil {
 		slices.Reverse(found)
 	}
-	budget := storage.MaxLoadedMembers
-	page.Records = make([]storage.Record, 0, len(found))
-	page.Sort = make([]query.Position, 0, len(found))
-	for i := range found {
-		rec, err := r.load(&found[i], &budget)
-		if err != nil {
-			return page, err
-		}
-		page.Records = append(page.Records, *rec)
-		page.Sort = append(page.Sort, found[i].pos)
+	return page, r.load(&page, found)
+}
+
+// pageFromEnd finds a page of everything that is nearer to the end by walking from there, so that the last page costs
+// what the first one does.
+func (r *runner) pageFromEnd(page *storage.Page) (found []candidate, ok bool, err error) {
+	q, p := r.q, r.plans[0]
+	if len(r.plans) > 1 || p.src.Where != nil || !p.ordered || q.Offset == 0 || q.Limit == 0 || q.After != nil || q.Before != nil {
+		return nil, false, nil
 	}
-	return page, nil
+	all, err := r.count(p)
+	if err != nil {
+		return nil, false, err
+	}
+	n := int(all)
+	rows := max(0, min(q.Limit, n-q.Offset))
+	skip := n - q.Offset - rows // between the page and the end
+	if rows > 0 && skip >= q.Offset {
+		return nil, false, nil
+	}
+	if q.Total {
+		page.Total = n
+	}
+	if rows == 0 {
+		return nil, true, nil
+	}
+	page.More = skip > 0
+	if p, err = p.k.newPlan(p.src, q, true); err != nil {
+		return nil, false, err
+	}
+	if len(p.scans) == 1 {
+		found, err = r.collect(p, rows, skip, nil)
+	} else if found, err = r.collect(p, rows+skip, 0, nil); err == nil {
+		found = found[skip:]
+	}
+	slices.Reverse(found)
+	return found, true, err
 }
 
 // long reports whether the query may look at many rows.
@@ -278,7 +318,7 @@ func (r *runner) inRange(p *query.Position) bool {
 func (r *runner) scan(p *plan, s *scan, limit int64, offset int, visit func(candidate) bool) error {
 	bounded := limit >= 0 || offset > 0
 	columns := ""
-	if limit >= 0 {
+	if limit >= 0 && !r.s.cached(r.q.Load, p.k.t) {
 		columns, s = p.join(s, r.q.Offset)
 	}
 	text, args := p.sql(s, columns, bounded)
@@ -375,16 +415,50 @@ func (r *runner) scanRow(q *stmt, first int, c *candidate) (*storage.Record, err
 	return rec, err
 }
 
-// load makes a candidate the record that the page has.
-func (r *runner) load(c *candidate, budget *int) (*storage.Record, error) {
-	rec := c.rec
-	if rec == nil {
-		var err error
-		if rec, err = r.read(c); err != nil {
-			return nil, err
+// load makes the candidates the records of the page: from the cache, and what is not there from the database, with
+// all their groups at once.
+func (r *runner) load(page *storage.Page, found []candidate) error {
+	page.Records = make([]storage.Record, len(found))
+	page.Sort = make([]query.Position, len(found))
+	budget := storage.MaxLoadedMembers
+	memory := arena{page: len(found) > 1}
+	var missing []int              // indexes of records to keep
+	var inGroups []*storage.Record // whose groups are to be loaded
+	for i := range found {
+		c, rec := &found[i], &page.Records[i]
+		page.Sort[i] = c.pos
+		rec.Key = storage.Key{Org: r.orgID, Type: c.t.Name, ID: c.pos.ID}
+		cached := r.s.cached(r.q.Load, c.t)
+		if cached && c.rec == nil && r.s.fromCache(rec, r.org, c.t, r.q.Load, r.at, &memory) {
+			continue
+		}
+		if c.rec == nil {
+			var err error
+			if c.rec, err = r.read(c); err != nil {
+				return err
+			}
+		}
+		*rec = *c.rec
+		if cached {
+			missing = append(missing, i)
+		}
+		if err := r.s.loadRelations(r.c, r.org, c.t, rec, query.Load{Members: r.q.Load.Members, MemberLimit: r.q.Load.MemberLimit}, &budget); err != nil {
+			return err
+		}
+		if r.q.Load.Groups && c.t.Groups != "" {
+			rec.Groups = nil // the residual may have asked for them
+			inGroups = append(inGroups, rec)
 		}
 	}
-	return rec, r.s.loadRelations(r.c, r.org, c.t, rec, r.q.Load, budget)
+	if len(inGroups) > 0 {
+		if err := r.s.loadGroups(r.c, r.org, inGroups); err != nil {
+			return err
+		}
+	}
+	for _, i := range missing {
+		r.s.keep(r.org, found[i].t, &page.Records[i], r.q.Load.Groups, r.at)
+	}
+	return nil
 }
 
 // count counts the matches of a plan.

@@ -17,26 +17,39 @@ func (s *Store) Get(ctx context.Context, k storage.Key, load query.Load) (rec *s
 	if err != nil {
 		return nil, err
 	}
+	if err := s.enter(ctx); err != nil {
+		return nil, err
+	}
+	org, ok := s.orgs.get(k.Org)
+	if !ok {
+		return nil, storage.ErrNotFound
+	}
+	cached := s.cached(load, t)
+	if cached {
+		if rec := s.cachedRecord(org, t, k, load); rec != nil {
+			return rec, nil
+		}
+	}
+	at := s.cache.done()
 	c, err := s.reader(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer s.putBack(c)
-	org, ok := s.orgs.get(k.Org)
-	if !ok {
-		return nil, storage.ErrNotFound
-	}
-	if !load.Members && !load.Groups {
+	if load.Members && t.Members != "" || load.Groups && t.Groups != "" {
+		err = c.snapshot(func(c *conn) (err error) {
+			rec, err = s.get(c, org, t, k, load)
+			return err
+		})
+	} else {
 		// One statement is a snapshot by itself.
 		rec, err = s.get(c, org, t, k, load)
-		return rec, translate(ctx, "get", err)
 	}
-	err = c.snapshot(func(c *conn) (err error) {
-		rec, err = s.get(c, org, t, k, load)
-		return err
-	})
 	if err != nil {
 		return nil, translate(ctx, "get", err)
+	}
+	if cached {
+		s.keep(org, t, rec, load.Groups, at)
 	}
 	return rec, nil
 }
@@ -82,7 +95,7 @@ func (s *Store) loadRelations(c *conn, org int64, t *resourceType, rec *storage.
 		}
 	}
 	if load.Groups && t.Groups != "" {
-		rec.Groups, err = s.loadGroups(c, org, rec.ID)
+		err = s.loadGroups(c, org, []*storage.Record{rec})
 	}
 	return err
 }
@@ -153,17 +166,69 @@ func (s *Store) membersOfType(c *conn, org int64, grp string, code int64, n int,
 const selectMembers = `SELECT m.member, i.label FROM members m
 	LEFT JOIN ids i ON i.org=m.org AND i.type=m.mtype AND i.id=m.member WHERE m.org=? AND m.grp=? AND m.mtype=?`
 
-// loadGroups returns the groups that hold the id, directly and through other groups, direct ones first.
-func (s *Store) loadGroups(c *conn, org int64, id string) ([]storage.Membership, error) {
+// loadGroups brings the groups of several records.
+func (s *Store) loadGroups(c *conn, org int64, recs []*storage.Record) error {
 	if len(s.groups) == 0 {
-		return nil, nil
+		return nil
 	}
+	nested, err := s.hasNested(c, org)
+	if err != nil {
+		return err
+	}
+	if nested || len(recs) == 1 {
+		for _, rec := range recs {
+			if nested {
+				rec.Groups, err = s.nestedGroups(c, org, rec.ID)
+			} else {
+				rec.Groups, err = s.groupsOf(c, org, rec.ID, true, nil)
+			}
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	byID := make(map[string]*storage.Record, len(recs))
+	for _, rec := range recs {
+		byID[rec.ID] = rec
+	}
+	for len(recs) > 0 {
+		n := min(len(recs), groupsAtOnce)
+		if err := s.groupsOfMany(c, org, recs[:n], byID); err != nil {
+			return err
+		}
+		recs = recs[n:]
+	}
+	return nil
+}
+
+// groupsAtOnce is how many records one statement finds the groups of: one for each would cost as much for those that
+// are in no group.
+const groupsAtOnce = 32
+
+// groupsOfMany brings the direct groups of up to groupsAtOnce records.
+func (s *Store) groupsOfMany(c *conn, org int64, recs []*storage.Record, byID map[string]*storage.Record) error {
+	q := c.prep(s.groupsOfManySQL)
+	s.bindGroups(&q)
+	q.int(org)
+	for i := range groupsAtOnce {
+		q.id(recs[min(i, len(recs)-1)].ID) // one id several times is found once
+	}
+	for {
+		more, err := q.step()
+		if err != nil || !more {
+			return err
+		}
+		if rec := byID[q.colID(0)]; rec != nil {
+			rec.Groups = append(rec.Groups, storage.Membership{ID: q.colID(1), Display: q.colText(2), Direct: true})
+		}
+	}
+}
+
+// nestedGroups returns the groups that hold the id, directly and through other groups, direct ones first.
+func (s *Store) nestedGroups(c *conn, org int64, id string) ([]storage.Membership, error) {
 	list, err := s.groupsOf(c, org, id, true, nil)
 	if err != nil || len(list) == 0 {
-		return list, err
-	}
-	nested, err := c.hasNested(org)
-	if err != nil || !nested {
 		return list, err
 	}
 	seen := make(map[string]bool, len(list))
@@ -202,10 +267,26 @@ func (s *Store) groupsOf(c *conn, org int64, id string, direct bool, list []stor
 }
 
 // hasNested reports whether any group of the organization is a member of one.
-func (c *conn) hasNested(org int64) (bool, error) {
+func (s *Store) hasNested(c *conn, org int64) (bool, error) {
+	if !s.cache.org(org).nested.Load() {
+		return false, nil
+	}
 	q := c.prep("SELECT n FROM counts WHERE org=? AND type=?")
 	n, _, err := q.int(org).int(nestedCount).one()
 	return n > 0, err
+}
+
+// loadNested notes the organizations that have groups in groups.
+func (s *Store) loadNested(c *conn) error {
+	q := c.prep("SELECT org FROM counts WHERE type=? AND n>0")
+	q.int(nestedCount)
+	for {
+		more, err := q.step()
+		if err != nil || !more {
+			return translate(nil, "load the counts", err)
+		}
+		s.cache.org(q.colInt(0)).nested.Store(true)
+	}
 }
 
 // Exists implements storage.Resources.

@@ -235,6 +235,7 @@ func (u *update) store(w *writer) error {
 		return nil
 	}
 	u.changed = true
+	w.s.cache.touchRecord(org, id)
 	version := u.old.rec.Version + 1
 	if u.newSecret {
 		q := c.prep("UPDATE res SET secret=? WHERE rid=?")
@@ -269,6 +270,7 @@ func (u *update) storeDraft(w *writer, version int64) error {
 	}
 	for _, k := range u.old.keys {
 		if !hasKey(keys, k.attr, k.value) {
+			w.s.cache.touchUnique(org, k)
 			if err := c.deleteKey(org, k); err != nil {
 				return err
 			}
@@ -276,6 +278,7 @@ func (u *update) storeDraft(w *writer, version int64) error {
 	}
 	for _, k := range keys {
 		if !hasKey(u.old.keys, k.attr, k.value) {
+			w.s.cache.touchUnique(org, k)
 			if err := c.insertKey(org, id, rid, k); err != nil {
 				return err
 			}
@@ -286,6 +289,9 @@ func (u *update) storeDraft(w *writer, version int64) error {
 	}
 	if u.draft.label == u.old.label {
 		return nil
+	}
+	if u.t.Members != "" {
+		w.s.cache.touchRelations(org) // each member shows the label
 	}
 	q = c.prep("UPDATE ids SET label=? WHERE org=? AND type=? AND id=?")
 	return q.text(u.draft.label).int(org).int(u.t.code).id(id).exec()

@@ -183,6 +183,7 @@ func (i *insert) claim(w *writer, org int64, keys []key) (refused, err error) {
 		return storage.ErrExists, nil
 	}
 	for _, k := range keys {
+		w.s.cache.touchUnique(org, k)
 		q := c.prep("INSERT OR IGNORE INTO uniq (attr, org, value, id, rid) VALUES (?, ?, ?, ?, ?)")
 		if err := q.int(k.attr).int(org).text(k.value).id(i.key.ID).int(w.rid).exec(); err != nil {
 			return nil, err
@@ -284,7 +285,9 @@ func (w *writer) deleteRecord(t *resourceType, r *storedRecord, rows []row, at t
 	if err != nil {
 		return err
 	}
+	w.s.cache.touchRecord(r.org, id)
 	for _, k := range r.keys {
+		w.s.cache.touchUnique(r.org, k)
 		if err := c.deleteKey(r.org, k); err != nil {
 			return err
 		}

@@ -164,6 +164,7 @@ func (w *writer) batch(first *job) {
 	defer w.trip.full.t.Stop()
 	defer w.trip.due.t.Stop()
 	jobs := w.marks[:0]
+	w.s.cache.begin()
 	w.broken = translate(nil, "begin", w.c.exec("BEGIN IMMEDIATE"))
 	for j := first; j != nil; {
 		if j.state.Load() == jobTaken || j.state.CompareAndSwap(jobQueued, jobTaken) {
@@ -282,6 +283,7 @@ func (w *writer) finish() error {
 	}
 	w.counts = w.counts[:0]
 	w.depth = 0
+	w.s.cache.end()
 	w.s.orgs.end(err == nil)
 	w.s.attrs.end(err == nil)
 	w.failed.Store(err != nil)
