@@ -238,6 +238,7 @@ func TestBaseURL(t *testing.T) {
 		want               string
 	}{
 		{"host", "idm.example.org:8443", "192.0.2.1:1", nil, "http://idm.example.org:8443/scim/v2"},
+		{"HTTP/1.0 without a host", "", "192.0.2.1:1", nil, "http://localhost/scim/v2"},
 		{"bad host", "a\"b", "192.0.2.1:1", nil, "http://localhost/scim/v2"},
 		{"stranger's header", "in.example", "192.0.2.1:1", []string{"X-Forwarded-Proto", "https", "X-Forwarded-Host", "evil.example"}, "http://in.example/scim/v2"},
 		{"proxy", "in.example", "10.1.2.3:1", []string{"X-Forwarded-Proto", "https", "X-Forwarded-Host", "out.example, in.example"}, "https://out.example/scim/v2"},

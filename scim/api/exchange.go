@@ -138,6 +138,9 @@ func first(header string) string {
 
 // safeHost keeps what a host may consist of: the base goes into answers as it is.
 func safeHost(host string) string {
+	if host == "" { // HTTP/1.0
+		return "localhost"
+	}
 	for i := range len(host) {
 		c := host[i]
 		alnum := '0' <= c && c <= '9' || 'a' <= c|0x20 && c|0x20 <= 'z'
