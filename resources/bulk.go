@@ -59,6 +59,7 @@ func (s *Service) Bulk(ctx context.Context, c scim.Caller, ops []scim.BulkOperat
 	b := &bulk{Service: s, caller: c, at: s.now(), ops: make([]bulkOp, len(ops)), created: map[string]int{}}
 	for i := range ops {
 		b.ops[i] = bulkOp{BulkOperation: ops[i]}
+		ops[i].Data = nil // the caller keeps the rest for its answer
 	}
 	b.address()
 	if err := b.prepare(ctx); err != nil {

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
+	"runtime"
 	"strings"
 	"sync"
 	"time"
@@ -34,6 +35,7 @@ type api struct {
 	limits   Limits
 	timeout  time.Duration
 	gate     *gate
+	bulks    chan struct{} // a place for each Bulk request that is taken apart
 	rates    *rates
 	docURI   string
 
@@ -83,6 +85,7 @@ func New(o Options) (http.Handler, error) {
 		a.metrics = noMetrics{}
 	}
 	a.gate = newGate(o.Load.withDefaults(a.limits))
+	a.bulks = make(chan struct{}, runtime.GOMAXPROCS(0)+1)
 	a.rates = newRates(o.OrganizationRate, o.TokenRate)
 	if err := a.initCursors(o.CursorKey); err != nil {
 		return nil, fmt.Errorf("scim/api: %w", err)

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"bytes"
 	"net/http"
 	"strconv"
 	"strings"
@@ -19,23 +20,41 @@ func (x *exchange) bulk() error {
 	if !x.writesAnything() {
 		return x.lacks(scim.ScopeSCIM)
 	}
-	body, err := x.body(x.api.limits.BulkBody, x.api.limits.Depth+bulkLevels)
+	buf, err := x.rawBody(x.api.limits.BulkBody)
 	if err != nil {
 		return err
 	}
-	ops, failOnErrors, err := x.bulkRequest(body)
-	if err != nil {
-		return err
-	}
-	if reason, wait := x.api.rates.operations(x.client, x.api.now(), len(ops)); wait > 0 {
-		return x.limited(reason, wait)
-	}
-	results, err := x.api.service.Bulk(x.ctx, x.caller, ops, failOnErrors)
+	ops, results, err := x.runBulk(buf)
 	if err != nil {
 		return err
 	}
 	x.sendBulk(ops, results)
 	return nil
+}
+
+// runBulk does what a Bulk request asks for.
+func (x *exchange) runBulk(body *bytes.Buffer) ([]scim.BulkOperation, []scim.BulkResult, error) {
+	// What a body is parsed into takes several times its bytes, and more Bulk requests than keep the processors and
+	// the store busy are not done sooner for being taken apart at once: they wait as bytes.
+	select {
+	case x.api.bulks <- struct{}{}:
+		defer func() { <-x.api.bulks }()
+	case <-x.ctx.Done():
+		return nil, nil, x.ctx.Err()
+	}
+	message, err := x.parse(body, x.api.limits.Depth+bulkLevels)
+	if err != nil {
+		return nil, nil, err
+	}
+	ops, failOnErrors, err := x.bulkRequest(message)
+	if err != nil {
+		return nil, nil, err
+	}
+	if reason, wait := x.api.rates.operations(x.client, x.api.now(), len(ops)); wait > 0 {
+		return nil, nil, x.limited(reason, wait)
+	}
+	results, err := x.api.service.Bulk(x.ctx, x.caller, ops, failOnErrors)
+	return ops, results, err
 }
 
 func (x *exchange) writesAnything() bool {

@@ -14,6 +14,15 @@ import (
 
 // body reads and parses the request's JSON, of at most limit bytes and depth levels.
 func (x *exchange) body(limit int64, depth int) (scim.Object, error) {
+	buf, err := x.rawBody(limit)
+	if err != nil {
+		return nil, err
+	}
+	return x.parse(buf, depth)
+}
+
+// rawBody reads the body; parse gives its buffer back.
+func (x *exchange) rawBody(limit int64) (*bytes.Buffer, error) {
 	if err := x.contentType(); err != nil {
 		return nil, err
 	}
@@ -24,10 +33,15 @@ func (x *exchange) body(limit int64, depth int) (scim.Object, error) {
 	if buf == nil {
 		buf = new(bytes.Buffer)
 	}
-	defer x.api.releaseBody(buf)
 	if err := x.receive(buf, limit); err != nil {
+		x.api.releaseBody(buf)
 		return nil, err
 	}
+	return buf, nil
+}
+
+func (x *exchange) parse(buf *bytes.Buffer, depth int) (scim.Object, error) {
+	defer x.api.releaseBody(buf)
 	v, err := scim.ParseJSON(buf.Bytes(), depth)
 	if err != nil {
 		return nil, err
