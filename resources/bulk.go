@@ -79,19 +79,19 @@ func (b *bulk) results(errs []error) []scim.BulkResult {
 	for k := range b.steps {
 		step := &b.steps[k]
 		for _, i := range step.ops {
-			results[i] = b.result(i, step, errs[k])
+			results[i] = b.result(i, step, errs, errs[k])
 		}
 	}
 	return results
 }
 
-func (b *bulk) result(i int, step *bulkStep, err error) scim.BulkResult {
+func (b *bulk) result(i int, step *bulkStep, errs []error, err error) scim.BulkResult {
 	op := &b.ops[i]
 	r := scim.BulkResult{}
 	if op.def != nil {
 		r.Type = op.def.Name
 	}
-	if op.Method != http.MethodPost && (op.byID == "" || err == nil) {
+	if op.Method != http.MethodPost && b.exists(op, errs) {
 		r.ID = op.id
 	}
 	switch {
@@ -118,6 +118,16 @@ func (b *bulk) result(i int, step *bulkStep, err error) scim.BulkResult {
 		r.Status = e.Status
 	}
 	return r
+}
+
+// exists reports whether the id of an operation's resource may be told: a path that names the resource by bulkId has
+// one only if that resource was created.
+func (b *bulk) exists(op *bulkOp, errs []error) bool {
+	if op.byID == "" {
+		return true
+	}
+	post, ok := b.created[op.byID]
+	return ok && errs[b.ops[post].step] == nil
 }
 
 // clip bounds text of the client's that an error repeats.

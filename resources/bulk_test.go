@@ -317,6 +317,22 @@ func TestBulkSameResource(t *testing.T) {
 	}
 }
 
+// TestBulkLocation: a failed operation tells the id of the resource that its path names by bulkId, once there is one.
+func TestBulkLocation(t *testing.T) {
+	f := newFixture(t)
+	f.user("taken")
+	stale := func(ref string) scim.BulkOperation {
+		return f.patchOp("/Users/bulkId:"+ref, `W/"9"`, `{"op":"add","path":"title","value":"t"}`)
+	}
+	res := f.bulk(0, stale("a"), f.postUser("a"), stale("b"), f.post("User", "b", `"userName":"taken"`), stale("c"))
+	wantStatuses(t, res, 412, 201, 409, 409, 400)
+	for i, want := range []string{res[1].ID, res[1].ID, "", "", ""} {
+		if res[i].ID != want {
+			t.Errorf("operation %d: id %q, want %q", i, res[i].ID, want)
+		}
+	}
+}
+
 // TestBulkMany: thousands of operations, a long chain of references among them.
 func TestBulkMany(t *testing.T) {
 	f := newFixture(t)
