@@ -112,15 +112,27 @@ func (q *queue) line(l *lane) {
 	q.last = l
 }
 
-// pop returns the next job, nil if there is none or it does not fit.
+// pop returns the next job that fits, nil if there is none. A lane whose job does not fit keeps its turn.
 func (q *queue) pop(fits func(*job) bool) *job {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	var before *lane
 	l := q.first
-	if l == nil || !fits(l.first) {
+	for ; l != nil && !fits(l.first); l = l.next {
+		before = l
+	}
+	if l == nil {
 		return nil
 	}
-	q.first, l.next = l.next, nil
+	if before == nil {
+		q.first = l.next
+	} else {
+		before.next = l.next
+	}
+	if q.last == l {
+		q.last = before
+	}
+	l.next = nil
 	j := l.first
 	if l.first, j.next = j.next, nil; l.first != nil {
 		q.line(l)
