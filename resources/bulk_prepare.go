@@ -3,7 +3,6 @@ package resources
 import (
 	"context"
 	"net/http"
-	"runtime"
 	"sync"
 	"sync/atomic"
 
@@ -19,11 +18,17 @@ const parallelFrom = 8
 // prepare does what needs no store, for all operations in parallel: an operation's faults become its err. An error
 // of its own means that the request is over (its context is).
 func (b *bulk) prepare(ctx context.Context) error {
-	workers := min(runtime.GOMAXPROCS(0), len(b.ops)/parallelFrom+1)
+	workers := min(cap(b.preparing), len(b.ops)/parallelFrom+1)
 	// Compatibility sessions are not for concurrent use: each worker has its own.
 	sessions := make([]*compat.Session, workers)
 	var next atomic.Int64
 	work := func(w int) {
+		select {
+		case b.preparing <- struct{}{}:
+			defer func() { <-b.preparing }()
+		case <-ctx.Done():
+			return
+		}
 		c := b.caller
 		c.Compat = c.Compat.Fork()
 		sessions[w] = c.Compat

@@ -39,10 +39,13 @@ type Service struct {
 	random   io.Reader
 	hasher   *hasher
 	limits   bulkLimits
-	profiles map[string]compat.Profile
-	touched  *memo[string, time.Time] // when each token was last touched, by token id
-	slugs    *memo[scim.OrgID, string]
-	work     sync.WaitGroup
+	// preparing has an element for each goroutine that computes for a Bulk request: no more of them than processors,
+	// however many requests there are.
+	preparing chan struct{}
+	profiles  map[string]compat.Profile
+	touched   *memo[string, time.Time] // when each token was last touched, by token id
+	slugs     *memo[scim.OrgID, string]
+	work      sync.WaitGroup
 }
 
 // NewService checks the options and returns a service. Close it before its store.
@@ -52,11 +55,12 @@ func NewService(o Options) (*Service, error) {
 	}
 	s := &Service{
 		store: o.Store, registry: o.Registry, clock: o.Now, newID: o.NewID, random: o.Random,
-		hasher:   &hasher{slots: make(chan struct{}, runtime.GOMAXPROCS(0)), random: o.Random},
-		limits:   bulkLimits{values: o.MaxValues, patchOperations: o.MaxPatchOperations},
-		profiles: map[string]compat.Profile{},
-		touched:  newMemo[string, time.Time](),
-		slugs:    newMemo[scim.OrgID, string](),
+		hasher:    &hasher{slots: make(chan struct{}, runtime.GOMAXPROCS(0)), random: o.Random},
+		preparing: make(chan struct{}, runtime.GOMAXPROCS(0)),
+		limits:    bulkLimits{values: o.MaxValues, patchOperations: o.MaxPatchOperations},
+		profiles:  map[string]compat.Profile{},
+		touched:   newMemo[string, time.Time](),
+		slugs:     newMemo[scim.OrgID, string](),
 	}
 	s.preparer, _ = o.Store.(storage.Preparer)
 	for _, p := range compat.Profiles() {

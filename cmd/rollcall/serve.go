@@ -9,6 +9,8 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
+	"runtime"
 	"strings"
 	"time"
 
@@ -171,10 +173,23 @@ func buildHandlers(ctx context.Context, c *Config, db *database, m *metrics.Metr
 		return handlers{}, err
 	}
 	return handlers{
-		main:    m.InFlight(h.wrap(edge)),
+		main:    m.InFlight(h.wrap(spareProcessors(edge))),
 		ops:     opsHandler(h, reg, c.Pprof),
 		control: logControl(log, control.NewHandler(&operator{db: db})),
 	}, nil
+}
+
+// spareProcessors wraps next in a [spare], unless the operator chose the number of processors.
+func spareProcessors(next http.Handler) http.Handler {
+	if os.Getenv("GOMAXPROCS") != "" {
+		return next
+	}
+	s := &spare{
+		raise:  func() { runtime.GOMAXPROCS(2 * runtime.GOMAXPROCS(0)) },
+		lower:  runtime.SetDefaultGOMAXPROCS,
+		linger: time.Second,
+	}
+	return s.wrap(next)
 }
 
 // logControl leaves a trace of what is done through the control socket.
