@@ -106,6 +106,9 @@ func (w *world) addTokens(t testing.TB) {
 	add("entra", acme.ID, "entra", scim.ScopeSCIM)
 	add("read", acme.ID, "", scim.ScopeSCIMRead)
 	add("users", acme.ID, "", scim.TypeScope("/Users", true))
+	add("users read", acme.ID, "", scim.TypeScope("/Users", false))
+	add("groups", acme.ID, "", scim.TypeScope("/Groups", true))
+	add("groups read", acme.ID, "", scim.TypeScope("/Groups", false))
 	add("admin", acme.ID, "", scim.ScopeAdmin)
 	w.tokens["wrong"] = "rc_wrong"
 }
