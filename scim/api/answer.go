@@ -32,18 +32,17 @@ func (a *api) release(b *[]byte) {
 
 // send writes a whole answer with a body. A client that reads slowly holds up that body and nothing else.
 func (x *exchange) send(status int, body []byte) {
-	h := x.w.Header()
-	h["Content-Type"] = []string{scim.MediaType}
+	x.header("Content-Type", scim.MediaType)
 	if len(body) >= minGzip {
-		h["Vary"] = []string{"Accept-Encoding"}
+		x.w.Header()["Vary"] = []string{"Accept-Encoding"}
 		if wantsGzip(x.req.Header["Accept-Encoding"]) {
 			var zipped bytes.Buffer
 			x.api.compress(&zipped, body)
-			h["Content-Encoding"] = []string{"gzip"}
+			x.w.Header()["Content-Encoding"] = []string{"gzip"}
 			body = zipped.Bytes()
 		}
 	}
-	h["Content-Length"] = []string{strconv.Itoa(len(body))}
+	x.header("Content-Length", strconv.Itoa(len(body)))
 	x.done()
 	x.status = status
 	x.w.WriteHeader(status)

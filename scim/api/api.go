@@ -1,7 +1,6 @@
 package api
 
 import (
-	"context"
 	"crypto/cipher"
 	"fmt"
 	"log/slog"
@@ -118,9 +117,9 @@ func (a *api) serve(c *gin.Context) {
 	defer x.finish()
 	x.identify()
 	if a.timeout > 0 {
-		var cancel context.CancelFunc
-		x.ctx, cancel = context.WithTimeout(x.ctx, a.timeout)
-		defer cancel()
+		d := &deadline{Context: x.ctx, at: x.start.Add(a.timeout), now: a.now}
+		x.ctx = d
+		defer d.end()
 	}
 	if err := x.handle(); err != nil {
 		x.fail(err)

@@ -134,9 +134,9 @@ func membershipType(g *scim.Membership) string {
 func (x *exchange) appendMeta(dst []byte, t *endpointType, r *scim.Resource) []byte {
 	dst = scim.AppendString(append(dst, `{"resourceType":`...), string(t.Name))
 	dst = append(dst, `,"created":"`...)
-	dst = r.Created.UTC().AppendFormat(dst, scim.TimeFormat)
+	dst = scim.AppendTime(dst, r.Created)
 	dst = append(dst, `","lastModified":"`...)
-	dst = r.Modified.UTC().AppendFormat(dst, scim.TimeFormat)
+	dst = scim.AppendTime(dst, r.Modified)
 	dst = append(dst, `","location":"`...)
 	dst = append(x.appendLocation(dst, t, r.ID), `","version":`...)
 	return append(appendVersion(dst, r.Version), '}')

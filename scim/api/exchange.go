@@ -34,6 +34,9 @@ type exchange struct {
 	reserved int64 // bytes of body memory
 	rejected bool  // for load or rate
 
+	values [6]string // of headers, see set
+	set    int
+
 	status int
 	bytes  int
 	cause  error // what a 5xx hides from the client
@@ -48,7 +51,19 @@ func (x *exchange) identify() {
 	if !validRequestID(x.id) {
 		x.id = x.api.newID()
 	}
-	x.w.Header()["X-Request-Id"] = []string{x.id}
+	x.header("X-Request-Id", x.id)
+}
+
+// header sets a header whose name is canonical. The lists that http.Header wants lie in the exchange: an allocation
+// for each would be a tenth of those of a GET.
+func (x *exchange) header(name, value string) {
+	if x.set == len(x.values) {
+		x.w.Header()[name] = []string{value}
+		return
+	}
+	x.values[x.set] = value
+	x.w.Header()[name] = x.values[x.set : x.set+1 : x.set+1]
+	x.set++
 }
 
 func validRequestID(id string) bool {

@@ -196,10 +196,10 @@ func loadOf(t *endpointType, sel *projection.Selection) query.Load {
 
 // describe sets the headers that every answer about one resource has (RFC 7643 3.1, RFC 7644 3.14).
 func (x *exchange) describe(t *endpointType, r *scim.Resource) {
-	h, location := x.w.Header(), []string{x.location(t, r.ID)}
-	h["Location"] = location
-	h["Content-Location"] = location
-	h["Etag"] = []string{scim.ETag(r.Version)}
+	location := x.location(t, r.ID)
+	x.header("Location", location)
+	x.header("Content-Location", location)
+	x.header("Etag", scim.ETag(r.Version))
 }
 
 // answer sends one resource.

@@ -199,8 +199,9 @@ func (s *Store) fromCache(rec *storage.Record, org int64, t *resourceType, load 
 	return s.cache.packer(t.code).unpack(rec, &e, wanted, a)
 }
 
-// keep puts a record that was read in a snapshot that began when done was at.
-func (s *Store) keep(org int64, t *resourceType, rec *storage.Record, groups bool, at int64) {
+// keep puts a record that was read in a snapshot that began when done was at, and that it holds its unique keys
+// (as in res.keys), for they are what a client will look for it by.
+func (s *Store) keep(org int64, t *resourceType, rec *storage.Record, keys []byte, groups bool, at int64) {
 	var kb keyBuffer
 	key := recordKey(kb[:0], org, rec.ID)
 	if key == nil {
@@ -212,4 +213,27 @@ func (s *Store) keep(org int64, t *resourceType, rec *storage.Record, groups boo
 	if len(value) < 60_000 {
 		s.cache.put(key, value, at)
 	}
+	var b [16]byte
+	held, err := parseKeys(keys)
+	if err != nil || !parseUUID(&b, rec.ID) {
+		return
+	}
+	for _, k := range held {
+		if len(k.value) <= maxLookup && t.holds(k) {
+			s.cache.put(uniqueKey(kb[:0], org, k), b[:], at)
+		}
+	}
+}
+
+// maxLookup is the longest value whose holder is kept: a longer one would cost more to keep than to find.
+const maxLookup = 255
+
+// holds reports whether a filter may look for k as a unique key.
+func (t *resourceType) holds(k key) bool {
+	for _, a := range t.attrs {
+		if a.uniq && a.code == k.attr {
+			return true
+		}
+	}
+	return false
 }

@@ -29,8 +29,7 @@ func (s *Store) lookupOf(q *query.Query) (l lookup, ok bool) {
 	}
 	v := indexed(e.Value)
 	l.key = key{a.code, v.s}
-	// A longer value would cost more to keep than to find.
-	return l, v.t == isText && len(v.s) < 256 && s.cached(q.Load, l.t)
+	return l, v.t == isText && len(v.s) <= maxLookup && s.cached(q.Load, l.t)
 }
 
 // answer gives the page from the cache, if that has both the key and the record as they were when done was at: so

@@ -72,6 +72,8 @@ type candidate struct {
 	rid int64
 	pos query.Position
 	rec *storage.Record // if it was read already, without relations
+	// keys are its unique keys, if it was read by itself.
+	keys []byte
 }
 
 func (r *runner) run() (storage.Page, error) {
@@ -85,7 +87,7 @@ func (r *runner) run() (storage.Page, error) {
 		r.plans = append(r.plans, p)
 	}
 	// Watching a context costs more than a seek or two; what may run long is watched.
-	if r.ctx.Done() != nil && r.long() {
+	if r.long() && r.ctx.Done() != nil {
 		r.c.c.SetInterrupt(r.ctx.Done())
 		defer r.c.c.SetInterrupt(nil)
 	}
@@ -386,7 +388,7 @@ func (r *runner) decide(p *plan, c *candidate) (bool, error) {
 
 // read loads the row of a candidate, without relations.
 func (r *runner) read(c *candidate) (*storage.Record, error) {
-	q := r.c.prep("SELECT version, created, modified, doc, secret FROM res WHERE rid=?")
+	q := r.c.prep("SELECT version, created, modified, doc, secret, keys FROM res WHERE rid=?")
 	found, err := q.int(c.rid).step()
 	if err != nil {
 		return nil, err
@@ -398,6 +400,7 @@ func (r *runner) read(c *candidate) (*storage.Record, error) {
 	if err != nil {
 		return nil, q.abandon(err)
 	}
+	c.keys = q.colBytes(5)
 	return rec, q.done()
 }
 
@@ -456,7 +459,7 @@ func (r *runner) load(page *storage.Page, found []candidate) error {
 		}
 	}
 	for _, i := range missing {
-		r.s.keep(r.org, found[i].t, &page.Records[i], r.q.Load.Groups, r.at)
+		r.s.keep(r.org, found[i].t, &page.Records[i], found[i].keys, r.q.Load.Groups, r.at)
 	}
 	return nil
 }

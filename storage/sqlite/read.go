@@ -36,47 +36,50 @@ func (s *Store) Get(ctx context.Context, k storage.Key, load query.Load) (rec *s
 		return nil, err
 	}
 	defer s.putBack(c)
+	var keys []byte
 	if load.Members && t.Members != "" || load.Groups && t.Groups != "" {
 		err = c.snapshot(func(c *conn) (err error) {
-			rec, err = s.get(c, org, t, k, load)
+			rec, keys, err = s.get(c, org, t, k, load)
 			return err
 		})
 	} else {
 		// One statement is a snapshot by itself.
-		rec, err = s.get(c, org, t, k, load)
+		rec, keys, err = s.get(c, org, t, k, load)
 	}
 	if err != nil {
 		return nil, translate(ctx, "get", err)
 	}
 	if cached {
-		s.keep(org, t, rec, load.Groups, at)
+		s.keep(org, t, rec, keys, load.Groups, at)
 	}
 	return rec, nil
 }
 
-func (s *Store) get(c *conn, org int64, t *resourceType, k storage.Key, load query.Load) (*storage.Record, error) {
-	q := c.prep("SELECT r.version, r.created, r.modified, r.doc, r.secret" +
+// get reads a record and, as they are stored, its unique keys.
+func (s *Store) get(c *conn, org int64, t *resourceType, k storage.Key, load query.Load) (rec *storage.Record, keys []byte, err error) {
+	q := c.prep("SELECT r.version, r.created, r.modified, r.doc, r.secret, r.keys" +
 		" FROM ids i CROSS JOIN res r ON r.rid=i.rid WHERE i.org=? AND i.type=? AND i.id=?")
 	found, err := q.int(org).int(t.code).id(k.ID).step()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if !found {
-		return nil, storage.ErrNotFound
+		return nil, nil, storage.ErrNotFound
 	}
-	rec := &storage.Record{
+	rec = &storage.Record{
 		Key: k, Version: q.colInt(0), Created: instant(q.colInt(1)), Modified: instant(q.colInt(2)), Doc: q.colBytes(3),
 	}
 	if load.Secret {
 		if rec.Secret, err = decodeSecret(q.colBytes(4)); err != nil {
-			return nil, q.abandon(err)
+			return nil, nil, q.abandon(err)
 		}
 	}
+	keys = q.colBytes(5)
 	if err := q.done(); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	budget := storage.MaxLoadedMembers
-	return rec, s.loadRelations(c, org, t, rec, load, &budget)
+	return rec, keys, s.loadRelations(c, org, t, rec, load, &budget)
 }
 
 // loadRelations brings what load asks for and the type has.

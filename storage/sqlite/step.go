@@ -79,7 +79,7 @@ func (t *tx) Get(ctx context.Context, k storage.Key, load query.Load) (*storage.
 	if err != nil {
 		return nil, err
 	}
-	rec, err := t.w.s.get(t.w.c, t.w.org(k.Org), typ, k, load)
+	rec, _, err := t.w.s.get(t.w.c, t.w.org(k.Org), typ, k, load)
 	if err != nil {
 		return nil, translate(ctx, "get", err)
 	}
