@@ -48,11 +48,11 @@ func (b *sliced) run(w *writer) error {
 		if n := b.next - b.turn; n > 0 && w.yields(b.org, n) {
 			break
 		}
-		if b.err = b.ctx.Err(); b.err != nil {
+		if b.err = b.ctx.Err(); !b.more() {
 			break
 		}
 		i := b.next
-		b.errs[i] = w.step(b.ctx, b.org, b.steps[i])
+		b.errs[i] = w.step(b.org, b.steps[i])
 		b.next++
 		w.trip.weight++
 		// What the step wrote stays, also if done panics: that only ends the batch.

@@ -13,11 +13,11 @@ import (
 // Within implements storage.Resources.
 func (s *Store) Within(ctx context.Context, org scim.OrgID, step storage.Step) (err error) {
 	defer s.observe("within", &err)()
-	return s.w.do(ctx, org, 4, func(w *writer) error { return w.step(ctx, org, step) })
+	return s.w.do(ctx, org, 4, func(w *writer) error { return w.step(org, step) })
 }
 
 // step runs one step in a savepoint of its own.
-func (w *writer) step(ctx context.Context, org scim.OrgID, step storage.Step) error {
+func (w *writer) step(org scim.OrgID, step storage.Step) error {
 	t := &tx{w: w, org: org}
 	defer func() { t.ended = true }()
 	return w.savepoint(func() error { return step(t) })
