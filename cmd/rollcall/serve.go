@@ -86,6 +86,7 @@ func (a *app) printConfig(c Config) error {
 
 // runServe puts everything together, serves, and takes it apart again in reverse order.
 func (a *app) runServe(ctx context.Context, c *Config) (err error) {
+	defer keepBallast()()
 	log := newLogger(c, a.stderr)
 	registry := prometheus.NewRegistry()
 	b := buildInfo()
