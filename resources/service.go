@@ -33,6 +33,7 @@ type Options struct {
 type Service struct {
 	store    storage.Store
 	preparer storage.Preparer // the store, if it is one
+	groups   storage.Memberships
 	registry *Registry
 	clock    func() time.Time
 	newID    func() string
@@ -63,6 +64,7 @@ func NewService(o Options) (*Service, error) {
 		slugs:     newMemo[scim.OrgID, string](),
 	}
 	s.preparer, _ = o.Store.(storage.Preparer)
+	s.groups, _ = o.Store.(storage.Memberships)
 	for _, p := range compat.Profiles() {
 		s.profiles[p.Name] = p
 	}
@@ -162,6 +164,14 @@ func resource(r *storage.Record) *scim.Resource {
 func (s *Service) answer(ctx context.Context, c scim.Caller, d *Definition, rec *storage.Record, load query.Load) (*scim.Resource, error) {
 	r := resource(rec)
 	if load = d.relations(load); !load.Members && !load.Groups {
+		return r, nil
+	}
+	if s.groups != nil && !load.Members { // the document is here already
+		groups, err := s.groups.Groups(ctx, rec.Key)
+		if err != nil {
+			return nil, fail(c, d, err)
+		}
+		r.Groups = groups
 		return r, nil
 	}
 	now, err := s.store.Get(ctx, rec.Key, load)

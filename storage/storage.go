@@ -68,6 +68,12 @@ type Preparer interface {
 	Prepare(k Key, at time.Time, e *Edit) error
 }
 
+// Memberships is a Store that can read the groups of a resource without the resource. Using it is never necessary.
+type Memberships interface {
+	// Groups returns what Get with Load.Groups has in Record.Groups; nothing if there is no such resource.
+	Groups(ctx context.Context, k Key) ([]Membership, error)
+}
+
 // Tx is the handle of one Step. It sees the step's own writes. It MUST not be used after the step returned.
 type Tx interface {
 	Writer

@@ -2,6 +2,7 @@ package conformance
 
 import (
 	"errors"
+	"fmt"
 	"reflect"
 	"slices"
 	"time"
@@ -133,6 +134,13 @@ func (e *env) get(k storage.Key) *storage.Record {
 	rec, err := e.store.Get(e.ctx(), k, everything)
 	if err != nil {
 		e.Fatalf("Get(%s %s): %v", k.Type, k.ID, err)
+	}
+	if s, ok := e.store.(storage.Memberships); ok {
+		groups, err := s.Groups(e.ctx(), k)
+		if err != nil {
+			e.Fatalf("Groups(%s %s): %v", k.Type, k.ID, err)
+		}
+		e.diff(fmt.Sprintf("Groups of %s %s", k.Type, k.ID), rec.Groups, groups)
 	}
 	return rec
 }

@@ -24,6 +24,8 @@ type draft struct {
 
 var errUnique = errors.New("sqlite: the edit's unique keys are not in its document")
 
+var errPrepared = errors.New("sqlite: the edit was prepared for another insertion")
+
 func newDraft(t *resourceType, e *storage.Edit, created, modified time.Time) (*draft, error) {
 	d := &draft{unique: e.Unique, label: e.Label, vals: encodeValues(e.Change.Values)}
 	d.doc = scim.AppendJSON(make([]byte, 0, 1024), e.Doc)
@@ -128,10 +130,14 @@ func (s *Store) Prepare(k storage.Key, at time.Time, e *storage.Edit) error {
 
 // prepared is the insertion that Prepare made for this very Insert, else a new one.
 func (s *Store) prepared(k storage.Key, at time.Time, e *storage.Edit) (*insert, error) {
-	if ins, ok := e.Prepared.(*insert); ok && ins.s == s && ins.key == k && ins.at.Equal(scim.Millis(at)) {
-		return ins, nil
+	if e.Prepared == nil {
+		return s.newInsert(k, at, e)
 	}
-	return s.newInsert(k, at, e)
+	ins, ok := e.Prepared.(*insert)
+	if !ok || ins.s != s || ins.key != k || !ins.at.Equal(scim.Millis(at)) {
+		return nil, errPrepared
+	}
+	return ins, nil
 }
 
 func (i *insert) record() *storage.Record {
