@@ -34,7 +34,6 @@ type options struct {
 	runs     int
 	only     string
 	json     string
-	plots    string
 	profile  string
 	keep     string
 	serve    []string // further flags for rollcall serve
