@@ -12,7 +12,7 @@ import (
 
 const (
 	freshClients = 6
-	freshRounds  = 25
+	freshRounds  = 17
 )
 
 // Fresh runs clients beside each other, each the only one that changes its user while all change the same groups.

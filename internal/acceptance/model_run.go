@@ -12,8 +12,8 @@ import (
 )
 
 const (
-	modelSteps = 400 // requests of one run, a Bulk request counts once
-	modelEvery = 20  // after so many everything is compared
+	modelSteps = 300 // requests of one run, a Bulk request counts once
+	modelEvery = 30  // after so many everything is compared
 	modelNames = 40  // userNames and displayNames, few enough to be taken now and then
 )
 
