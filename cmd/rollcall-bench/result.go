@@ -21,6 +21,7 @@ type result struct {
 	DurableFloor float64    `json:"durableFloor"` // single durable inserts a second of a bare SQLite loop
 	Figures      []figure   `json:"figures"`
 	Fairness     []fairness `json:"fairness,omitempty"`
+	FullSync     *fullSync  `json:"fullSync,omitempty"`
 }
 
 // figure is a step at a number of connections, with all runs.
@@ -99,6 +100,11 @@ func (r *result) print(w io.Writer) error {
 	for _, f := range r.Fairness {
 		if _, err := fmt.Fprintf(w, "%s of one organization beside another's full sync at %.0f users/s: p50 %.2f ms (alone %.2f), p99 %.2f ms (alone %.2f), ratio %.2f\n",
 			f.What, f.Sync, f.Beside.P50, f.Alone.P50, f.Beside.P99, f.Alone.P99, f.Ratio); err != nil {
+			return err
+		}
+	}
+	if r.FullSync != nil {
+		if _, err := fmt.Fprintln(w, r.FullSync); err != nil {
 			return err
 		}
 	}

@@ -85,6 +85,11 @@ func run(ctx context.Context, o options, stdout, stderr io.Writer) (err error) {
 		}
 	}
 	_, res.MemoryPeak = s.memory()
+	if only.MatchString("full sync") {
+		if res.FullSync, err = measureFullSync(ctx, o, len(d.Users), stderr); err != nil {
+			return fmt.Errorf("full sync: %w", err)
+		}
+	}
 	if o.json != "" {
 		if err := res.write(o.json); err != nil {
 			return err

@@ -9,7 +9,7 @@ import (
 // in this process is small, since records are cached outside of Go's heap, and the collector would run for every few
 // megabytes of garbage. With the ballast it lets that much more gather, whatever is alive: a higher GOGC would multiply
 // what large Bulk requests keep alive, and a memory limit would make it run without a pause when they exceed it.
-const ballast = 48 << 20
+const ballast = 24 << 20
 
 // keepBallast returns what releases the ballast. An operator who sets GOGC has other plans.
 func keepBallast() func() {
