@@ -84,7 +84,7 @@ func New(o Options) (http.Handler, error) {
 		a.metrics = noMetrics{}
 	}
 	a.gate = newGate(o.Load.withDefaults(a.limits))
-	a.bulks = make(chan struct{}, runtime.GOMAXPROCS(0)+1)
+	a.bulks = make(chan struct{}, max(2, runtime.GOMAXPROCS(0)))
 	a.rates = newRates(o.OrganizationRate, o.TokenRate)
 	if err := a.initCursors(o.CursorKey); err != nil {
 		return nil, fmt.Errorf("scim/api: %w", err)

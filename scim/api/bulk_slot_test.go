@@ -33,7 +33,7 @@ func TestBulkTakenApart(t *testing.T) {
 		h.Service = o.Service
 		o.Service = h
 	})
-	places := runtime.GOMAXPROCS(0) + 1
+	places := max(2, runtime.GOMAXPROCS(0))
 	answers := make(chan int)
 	for i := range 2 * places {
 		go func() {

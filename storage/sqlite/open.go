@@ -22,7 +22,7 @@ const (
 )
 
 // The log is flushed at each commit: an acknowledged write survives the loss of power. It is cut back after a burst.
-const writerPragmas = logPragmas + `PRAGMA journal_size_limit=67108864; PRAGMA cache_size=-32768;`
+const writerPragmas = logPragmas + `PRAGMA journal_size_limit=67108864; PRAGMA cache_size=-24576;`
 
 const logPragmas = `PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;`
 
