@@ -147,7 +147,11 @@ func recordKey(dst []byte, org int64, id string) []byte {
 	if !parseUUID(&b, id) {
 		return nil
 	}
-	return append(appendInt(append(dst, recordEntry), org), b[:]...)
+	return uuidKey(dst, org, &b)
+}
+
+func uuidKey(dst []byte, org int64, id *[16]byte) []byte {
+	return append(appendInt(append(dst, recordEntry), org), id[:]...)
 }
 
 func uniqueKey(dst []byte, org int64, k key) []byte {
@@ -163,7 +167,8 @@ func (s *Store) cached(load query.Load, t *resourceType) bool {
 // cachedRecord returns the newest state of a record, nil if the cache does not have it.
 func (s *Store) cachedRecord(org int64, t *resourceType, k storage.Key, load query.Load) *storage.Record {
 	rec := &storage.Record{Key: k}
-	if s.fromCache(rec, org, t, load, newest, &arena{}) {
+	var kb keyBuffer
+	if s.fromCache(rec, recordKey(kb[:0], org, k.ID), org, t, load, newest, &arena{}) {
 		return rec
 	}
 	return nil
@@ -172,15 +177,13 @@ func (s *Store) cachedRecord(org int64, t *resourceType, k storage.Key, load que
 // newest is the at of somebody who has no snapshot to agree with.
 const newest = math.MaxInt64
 
-// fromCache fills rec, whose key is set, from the cache if that has it as load and at ask for; at as for get.
-func (s *Store) fromCache(rec *storage.Record, org int64, t *resourceType, load query.Load, at int64, a *arena) bool {
-	var kb keyBuffer
-	key := recordKey(kb[:0], org, rec.ID)
+// fromCache fills rec but for its Key from the entry key if that is as load and at ask for; at as for get.
+func (s *Store) fromCache(rec *storage.Record, key []byte, org int64, t *resourceType, load query.Load, at int64, a *arena) bool {
 	if key == nil {
 		return false
 	}
-	var room [1024]byte
-	value, ok := s.cache.get(room[:0], key, at)
+	value, ok := s.cache.get(a.packed[:0], key, at)
+	a.packed = value
 	if !ok {
 		return false
 	}

@@ -22,16 +22,17 @@ func (s *Store) Groups(ctx context.Context, k storage.Key) (list []storage.Membe
 	if !ok || t.Groups == "" || len(s.groups) == 0 {
 		return nil, nil
 	}
-	nested, err := s.hasNested(c, org)
-	if err == nil && !nested {
-		// One statement is a snapshot by itself.
-		list, err = s.groupsOf(c, org, k.ID, true, nil)
+	// One statement is a snapshot by itself. Whether there are groups in groups is asked after it: see hasNested.
+	list, err = s.groupsOf(c, org, k.ID, true, nil)
+	if err != nil || !s.cache.org(org).nested.Load() {
 		return list, translate(ctx, "read groups", err)
 	}
-	if err == nil {
-		rec := &storage.Record{Key: k}
-		err = c.snapshot(func(c *conn) error { return s.loadGroups(c, org, []*storage.Record{rec}) })
-		list = rec.Groups
-	}
+	err = c.snapshot(func(c *conn) error {
+		nested, err := c.countsNested(org)
+		if err == nil && nested {
+			list, err = s.nestedGroups(c, org, k.ID)
+		}
+		return err
+	})
 	return list, translate(ctx, "read groups", err)
 }

@@ -48,7 +48,7 @@ func (s *Store) answerLookup(l lookup, orgID scim.OrgID, org int64, q *query.Que
 	if !q.Total {
 		page.Total = 0
 	}
-	return page, s.fromCache(rec, org, l.t, q.Load, at, &arena{})
+	return page, s.fromCache(rec, uuidKey(kb[:0], org, (*[16]byte)(id)), org, l.t, q.Load, at, &arena{})
 }
 
 // keepLookup puts who holds the key, as a snapshot showed it that began when done was at. That nobody does is not

@@ -162,6 +162,7 @@ type arena struct {
 	page   bool // more than one record will come
 	bytes  []byte
 	groups []storage.Membership
+	packed []byte // room for an entry
 }
 
 // take returns n bytes.

@@ -72,6 +72,9 @@ type candidate struct {
 	rid int64
 	pos query.Position
 	rec *storage.Record // if it was read already, without relations
+	// uuid is the id as the row has it, which spares reading its text again.
+	uuid   [16]byte
+	isUUID bool
 	// keys are its unique keys, if it was read by itself.
 	keys []byte
 }
@@ -334,7 +337,13 @@ func (r *runner) scan(p *plan, s *scan, limit int64, offset int, visit func(cand
 		if err != nil || !more {
 			return err
 		}
-		c := candidate{t: p.k.t, rid: q.colInt(1), pos: query.Position{Sorted: r.q.Sorted, Absent: r.q.Sorted, ID: q.colID(0)}}
+		c := candidate{t: p.k.t, rid: q.colInt(1), pos: query.Position{Sorted: r.q.Sorted, Absent: r.q.Sorted}}
+		if c.isUUID = q.isBlob(0); c.isUUID {
+			q.s.ColumnBytes(0, c.uuid[:])
+			c.pos.ID = formatUUID(&c.uuid)
+		} else {
+			c.pos.ID = q.colText(0)
+		}
 		if p.sort != nil {
 			if v := q.colValue(2); v.t != isAbsent {
 				c.pos.Absent, c.pos.Value = false, queryValue(p.sort, v)
@@ -432,7 +441,8 @@ func (r *runner) load(page *storage.Page, found []candidate) error {
 		page.Sort[i] = c.pos
 		rec.Key = storage.Key{Org: r.orgID, Type: c.t.Name, ID: c.pos.ID}
 		cached := r.s.cached(r.q.Load, c.t)
-		if cached && c.rec == nil && r.s.fromCache(rec, r.org, c.t, r.q.Load, r.at, &memory) {
+		var kb keyBuffer
+		if cached && c.rec == nil && c.isUUID && r.s.fromCache(rec, uuidKey(kb[:0], r.org, &c.uuid), r.org, c.t, r.q.Load, r.at, &memory) {
 			continue
 		}
 		if c.rec == nil {

@@ -269,11 +269,17 @@ func (s *Store) groupsOf(c *conn, org int64, id string, direct bool, list []stor
 	}
 }
 
-// hasNested reports whether any group of the organization is a member of one.
+// hasNested reports whether any group of the organization is a member of one. To be asked in a snapshot from which
+// something was read already: then what the snapshot has is noted.
 func (s *Store) hasNested(c *conn, org int64) (bool, error) {
 	if !s.cache.org(org).nested.Load() {
 		return false, nil
 	}
+	return c.countsNested(org)
+}
+
+// countsNested is hasNested for any time.
+func (c *conn) countsNested(org int64) (bool, error) {
 	q := c.prep("SELECT n FROM counts WHERE org=? AND type=?")
 	n, _, err := q.int(org).int(nestedCount).one()
 	return n > 0, err

@@ -81,7 +81,7 @@ func (k *compiler) hasMember(f *query.Field, member string) cond {
 
 // inGroup: members of a group, directly or through groups in it. UNION in the recursion ends cycles.
 func (k *compiler) inGroup(grp string) cond {
-	nested, err := k.s.hasNested(k.c, k.org)
+	nested, err := k.c.countsNested(k.org)
 	if err != nil {
 		k.err = err
 	}
