@@ -45,6 +45,7 @@ func Run(t *testing.T, newServer func(testing.TB) Server) {
 	t.Run("recognition", func(t *testing.T) { Recognition(t, newServer(t)) })
 	t.Run("flows", func(t *testing.T) { Flows(t, newServer, auto) })
 	t.Run("model", func(t *testing.T) { Model(t, newServer(t), modelSeed(t)) })
+	t.Run("large", func(t *testing.T) { Large(t, newServer(t)) })
 	t.Run("fresh", func(t *testing.T) { Fresh(t, newServer(t)) })
 }
 
