@@ -17,13 +17,14 @@ const (
 	checkpointAfter = 1000 // writes; some 8 MiB of log
 	longLog         = 4096 // pages, 16 MiB
 	readersWait     = 20 * time.Millisecond
+	patientWait     = 500 * time.Millisecond // once the log is twice as long
 )
 
 type checkpointer struct {
 	s     *Store
 	c     *conn
 	wake  chan struct{}
-	rest  atomic.Bool // the writer is to copy what is left
+	rest  atomic.Int64 // pages of a log that the writer is to finish
 	ended chan struct{}
 }
 
@@ -61,7 +62,9 @@ func (k *checkpointer) copy() {
 	if left > longLog/4 {
 		pages, _ = k.s.checkpoint(k.c, "PRAGMA wal_checkpoint(PASSIVE)")
 	}
-	k.rest.Store(pages > longLog)
+	if pages > longLog {
+		k.rest.Store(int64(pages))
+	}
 }
 
 // checkpoint returns how long the log is and how many pages of it are left. After an error it is as long as before:
@@ -84,8 +87,12 @@ func (s *Store) checkpoint(c *conn, sql string) (pages, left int) {
 // checkpoint notes writes for the next checkpoint; the writer calls it between two commits.
 func (w *writer) checkpoint(writes int) {
 	w.logged += writes
-	if w.s.log.rest.CompareAndSwap(true, false) {
-		w.c.c.SetBusyTimeout(readersWait)
+	if pages := w.s.log.rest.Swap(0); pages > 0 {
+		wait := readersWait
+		if pages > 2*longLog {
+			wait = patientWait
+		}
+		w.c.c.SetBusyTimeout(wait)
 		w.s.checkpoint(w.c, "PRAGMA wal_checkpoint(RESTART)")
 		w.c.c.SetBusyTimeout(busyTimeout)
 	}
