@@ -61,8 +61,10 @@ func steps(d *data) []step {
 	}
 	for _, size := range []int{100, 10_000, 100_000} {
 		if id := d.Groups[size]; id != "" {
-			list = append(list, step{name: fmt.Sprintf("group of %d without members", size), ok: ok200(),
-				src: get(func(int, int) string { return "/scim/v2/Groups/" + id + "?excludedAttributes=members" })})
+			list = append(list, step{
+				name: fmt.Sprintf("group of %d without members", size), ok: ok200(),
+				src: get(func(int, int) string { return "/scim/v2/Groups/" + id + "?excludedAttributes=members" }),
+			})
 		}
 	}
 	return append(list, writes(d, random, user)...)
@@ -102,7 +104,8 @@ func writes(d *data, random func(w, i int) int, user func(w, i int) string) []st
 			continue
 		}
 		// A worker adds and removes one person of its own: every request changes the group.
-		list = append(list, step{name: fmt.Sprintf("one member, group of %d", size), write: true,
+		list = append(list, step{
+			name: fmt.Sprintf("one member, group of %d", size), write: true,
 			ok: []int{http.StatusOK, http.StatusNoContent},
 			src: func(w, i int) []byte {
 				who := d.Users[w%min(size, len(d.Users))]
@@ -112,7 +115,8 @@ func writes(d *data, random func(w, i int) int, user func(w, i int) string) []st
 				}
 				body := `{"schemas":["urn:ietf:params:scim:api:messages:2.0:PatchOp"],"Operations":[` + op + `]}`
 				return request("PATCH", "/scim/v2/Groups/"+id, token, nil, []byte(body))
-			}})
+			},
+		})
 	}
 	return append(list,
 		step{name: "mixed day", ok: []int{http.StatusOK, http.StatusCreated}, src: func(w, i int) []byte {

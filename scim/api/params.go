@@ -56,6 +56,19 @@ func queryParams(raw string) (*params, error) {
 	return p, eachParameter(raw, p.set)
 }
 
+// canonicalParameter spells a name that is ours in another case as we do. RFC 7644 leaves the case of parameters to
+// HTTP, where it matters; but a server that does not know `Filter` and ignores it answers with everybody.
+func canonicalParameter(name string) string {
+	for _, known := range [...]string{
+		"filter", "sortBy", "sortOrder", "startIndex", "count", "cursor", "attributes", "excludedAttributes",
+	} {
+		if len(known) == len(name) && strings.EqualFold(known, name) {
+			return known
+		}
+	}
+	return name
+}
+
 // eachParameter walks a query string. A known parameter that comes twice is refused, but for the projection lists:
 // ignoring one of two filters would answer another question. Unknown parameters are ignored (Entra's flags).
 func eachParameter(raw string, set func(name, value string) error) error {
@@ -70,7 +83,7 @@ func eachParameter(raw string, set func(name, value string) error) error {
 		if err != nil {
 			continue // no parameter of ours needs an escape in its name
 		}
-		switch name {
+		switch name = canonicalParameter(name); name {
 		case "filter", "sortBy", "sortOrder", "startIndex", "count", "cursor":
 			if slices.Contains(seen[:n], name) {
 				return scim.InvalidValue(name, "is given twice")

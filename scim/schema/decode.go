@@ -241,6 +241,13 @@ func (d Decoder) MemberIDs(a *Attribute, v any) ([]string, error) {
 	ids := make([]string, 0, len(list))
 	seen := make(map[string]bool, len(list))
 	for _, e := range list {
+		if o, ok := e.(scim.Object); ok {
+			// SCIM 1.1 marks a member for removal by {"operation": "delete"}: to ignore that would add whom the
+			// client wants out.
+			if _, marked := o.Get("operation"); marked && a.Lookup("operation") == nil {
+				return nil, scim.InvalidValue(a.Name+".operation", "is of SCIM 1.1: remove members by a PATCH operation")
+			}
+		}
 		el, err := d.complex(a, a.Name, e)
 		if err != nil {
 			return nil, err

@@ -253,11 +253,15 @@ func TestDecodeMembers(t *testing.T) {
 		{"in order, once", `,"members":[{"value":"b","$ref":null},{"value":"a","display":"x"},{"value":"b"}]`, []string{"b", "a"}, true, true},
 		{"no value", `,"members":[{"display":"x"}]`, nil, true, false},
 		{"empty value", `,"members":[{"value":""}]`, nil, true, false},
+		{"marked for removal as in SCIM 1.1", `,"members":[{"value":"a","operation":"delete"}]`, nil, true, false},
 		{"longest id", `,"members":[{"value":"` + strings.Repeat("x", 256) + `"}]`, []string{strings.Repeat("x", 256)}, true, true},
 		{"one past the longest id", `,"members":[{"value":"` + strings.Repeat("x", 257) + `"}]`, nil, true, false},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
+			if _, err := (schema.Decoder{Session: auto(t)}).Resource(group, parse(t, head+tt.in+"}")); (err == nil) != tt.ok {
+				t.Errorf("auto: error %v", err)
+			}
 			doc, err := schema.Decoder{MaxValues: 1}.Resource(group, parse(t, head+tt.in+"}"))
 			if (err == nil) != tt.ok {
 				t.Fatalf("error %v", err)

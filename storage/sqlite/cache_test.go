@@ -170,7 +170,7 @@ func (w *raceWorld) change(ctx context.Context, random *rand.Rand, i int) error 
 			return err
 		}
 		if _, err := w.Get(ctx, k, query.Load{Groups: true}); !errors.Is(err, storage.ErrNotFound) {
-			return fmt.Errorf("%w: a deleted person is read: %v", errWrong, err)
+			return fmt.Errorf("%w: a deleted person is read: %w", errWrong, err)
 		}
 		if err := w.holds(ctx, old, ""); err != nil {
 			return err

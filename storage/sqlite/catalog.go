@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -123,9 +124,7 @@ func (c *codes[K]) end(committed bool) {
 	}
 	if committed {
 		c.mu.Lock()
-		for k, n := range c.fresh {
-			c.known[k] = n
-		}
+		maps.Copy(c.known, c.fresh)
 		c.mu.Unlock()
 	}
 	clear(c.fresh)

@@ -88,18 +88,28 @@ func (k *checker) list(format, sql string, columns int) error {
 // orphans finds rows that belong to no record, and records that ids does not have.
 func (k *checker) orphans() error {
 	for _, q := range []struct{ format, sql string }{
-		{"ids: a row names record %d, which is not there or has another key",
+		{
+			"ids: a row names record %d, which is not there or has another key",
 			`SELECT i.rid FROM ids i LEFT JOIN res r ON r.rid=i.rid AND r.org=i.org AND r.type=i.type AND r.id=i.id
-			WHERE r.rid IS NULL`},
-		{"res: record %d is not in ids",
+			WHERE r.rid IS NULL`,
+		},
+		{
+			"res: record %d is not in ids",
 			`SELECT r.rid FROM res r LEFT JOIN ids i ON i.org=r.org AND i.type=r.type AND i.id=r.id AND i.rid=r.rid
-			WHERE i.rid IS NULL`},
-		{"ids: the id of record %d belongs to a record of another type as well",
-			`SELECT i.rid FROM ids i JOIN types t ON t.code<>i.type JOIN ids o ON o.org=i.org AND o.type=t.code AND o.id=i.id`},
-		{"idx: a row names record %d, which is not there or has another id",
-			`SELECT x.rid FROM idx x LEFT JOIN res r ON r.rid=x.rid AND r.org=x.org AND r.id=x.id WHERE r.rid IS NULL`},
-		{"uniq: a row names record %d, which is not there or has another id",
-			`SELECT x.rid FROM uniq x LEFT JOIN res r ON r.rid=x.rid AND r.org=x.org AND r.id=x.id WHERE r.rid IS NULL`},
+			WHERE i.rid IS NULL`,
+		},
+		{
+			"ids: the id of record %d belongs to a record of another type as well",
+			`SELECT i.rid FROM ids i JOIN types t ON t.code<>i.type JOIN ids o ON o.org=i.org AND o.type=t.code AND o.id=i.id`,
+		},
+		{
+			"idx: a row names record %d, which is not there or has another id",
+			`SELECT x.rid FROM idx x LEFT JOIN res r ON r.rid=x.rid AND r.org=x.org AND r.id=x.id WHERE r.rid IS NULL`,
+		},
+		{
+			"uniq: a row names record %d, which is not there or has another id",
+			`SELECT x.rid FROM uniq x LEFT JOIN res r ON r.rid=x.rid AND r.org=x.org AND r.id=x.id WHERE r.rid IS NULL`,
+		},
 	} {
 		if err := k.list(q.format, q.sql, 1); err != nil {
 			return err

@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"context"
 	"sync/atomic"
 	"time"
 
@@ -31,7 +32,7 @@ type checkpointer struct {
 func newCheckpointer(s *Store, pragmas string) (*checkpointer, error) {
 	c, err := openConn(s.path, sqlite.OpenReadWrite, pragmas+"PRAGMA cache_size=-256;")
 	if err != nil {
-		return nil, translate(nil, "open a connection for checkpoints", err)
+		return nil, translate(context.Background(), "open a connection for checkpoints", err)
 	}
 	return &checkpointer{s: s, c: c, wake: make(chan struct{}, 1), ended: make(chan struct{})}, nil
 }
@@ -79,7 +80,7 @@ func (s *Store) checkpoint(c *conn, sql string) (pages, left int) {
 		err = q.done()
 	}
 	if o := s.options.Observer; o != nil {
-		o(Event{Op: "checkpoint", Took: s.now().Sub(start), Err: translate(nil, "checkpoint", err)})
+		o(Event{Op: "checkpoint", Took: s.now().Sub(start), Err: translate(context.Background(), "checkpoint", err)})
 	}
 	return pages, left
 }

@@ -17,14 +17,15 @@ var (
 	ErrNewer = errors.New("sqlite: the database was written by a newer version of Rollcall")
 )
 
-// translate turns an error of the driver into one of the contract. Errors that are none of the driver's pass.
+// translate turns an error of the driver into one of the contract. Errors that are none of the driver's pass. ctx is
+// the one whose end may have interrupted the statement.
 func translate(ctx context.Context, op string, err error) error {
 	if err == nil {
 		return nil
 	}
 	switch sqlite.ErrCode(err).ToPrimary() {
 	case sqlite.ResultInterrupt:
-		if ctx != nil && ctx.Err() != nil {
+		if ctx.Err() != nil {
 			return ctx.Err()
 		}
 	case sqlite.ResultFull, sqlite.ResultIOErr, sqlite.ResultReadOnly, sqlite.ResultCantOpen, sqlite.ResultBusy,

@@ -23,7 +23,7 @@ func (s *Store) Groups(ctx context.Context, k storage.Key) (list []storage.Membe
 		return nil, nil
 	}
 	// One statement is a snapshot by itself. Whether there are groups in groups is asked after it: see hasNested.
-	list, err = s.groupsOf(c, org, k.ID, true, nil)
+	list, err = s.groupsOf(c, org, k.ID, true)
 	if err != nil || !s.cache.org(org).nested.Load() {
 		return list, translate(ctx, "read groups", err)
 	}

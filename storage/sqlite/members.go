@@ -1,6 +1,8 @@
 package sqlite
 
 import (
+	"context"
+	"slices"
 	"time"
 
 	"rollcall/scim"
@@ -291,12 +293,7 @@ func (c *conn) moveRows(org int64, id string, rid int64, old, now []row) error {
 }
 
 func hasRow(rows []row, r row) bool {
-	for _, o := range rows {
-		if o == r {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(rows, r)
 }
 
 // current is what callbacks look at.
@@ -336,7 +333,7 @@ func (c *current) HasMembers(ids []string) (map[string]bool, error) {
 		}
 		return nil
 	})
-	return has, translate(nil, "read members", err)
+	return has, translate(context.Background(), "read members", err)
 }
 
 // Members implements storage.Current.
@@ -352,5 +349,5 @@ func (c *current) Members() ([]storage.Member, error) {
 		list, err = c.s.loadMembers(k, org, c.key.ID, 0, &budget)
 		return err
 	})
-	return list, translate(nil, "read members", err)
+	return list, translate(context.Background(), "read members", err)
 }

@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"context"
 	"embed"
 	"fmt"
 	"io/fs"
@@ -62,7 +63,7 @@ func (c *conn) migrate() error {
 	}
 	have, err := c.userVersion()
 	if err != nil {
-		return translate(nil, "read the layout version", err)
+		return translate(context.Background(), "read the layout version", err)
 	}
 	if have > int64(len(all)) {
 		return fmt.Errorf("%w: its layout is version %d, this program knows %d", ErrNewer, have, len(all))
@@ -107,14 +108,14 @@ func MigrationStatus(dir string) ([]Migration, error) {
 	}
 	c, err := openConn(path, sqlite.OpenReadWrite, "PRAGMA query_only=ON;")
 	if err != nil {
-		return nil, translate(nil, "open", err)
+		return nil, translate(context.Background(), "open", err)
 	}
 	have, err := c.userVersion()
 	if cerr := c.close(); err == nil {
 		err = cerr
 	}
 	if err != nil {
-		return nil, translate(nil, "read the layout version", err)
+		return nil, translate(context.Background(), "read the layout version", err)
 	}
 	if have > int64(len(all)) {
 		return all, fmt.Errorf("%w: its layout is version %d, this program knows %d", ErrNewer, have, len(all))
@@ -135,7 +136,7 @@ func Migrate(dir string) (err error) {
 	defer func() { err = firstError(err, lock.Close()) }()
 	c, err := openConn(filepath.Join(dir, databaseFile), sqlite.OpenReadWrite|sqlite.OpenCreate, writerPragmas)
 	if err != nil {
-		return translate(nil, "open", err)
+		return translate(context.Background(), "open", err)
 	}
 	return firstError(c.migrate(), c.close())
 }

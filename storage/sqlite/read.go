@@ -183,7 +183,7 @@ func (s *Store) loadGroups(c *conn, org int64, recs []*storage.Record) error {
 			if nested {
 				rec.Groups, err = s.nestedGroups(c, org, rec.ID)
 			} else {
-				rec.Groups, err = s.groupsOf(c, org, rec.ID, true, nil)
+				rec.Groups, err = s.groupsOf(c, org, rec.ID, true)
 			}
 			if err != nil {
 				return err
@@ -230,7 +230,7 @@ func (s *Store) groupsOfMany(c *conn, org int64, recs []*storage.Record, byID ma
 
 // nestedGroups returns the groups that hold the id, directly and through other groups, direct ones first.
 func (s *Store) nestedGroups(c *conn, org int64, id string) ([]storage.Membership, error) {
-	list, err := s.groupsOf(c, org, id, true, nil)
+	list, err := s.groupsOf(c, org, id, true)
 	if err != nil || len(list) == 0 {
 		return list, err
 	}
@@ -241,7 +241,7 @@ func (s *Store) nestedGroups(c *conn, org int64, id string) ([]storage.Membershi
 	direct := len(list)
 	// list grows while it is walked: each group's own groups are indirect, each is visited once, so a cycle ends.
 	for i := 0; i < len(list); i++ {
-		above, err := s.groupsOf(c, org, list[i].ID, false, nil)
+		above, err := s.groupsOf(c, org, list[i].ID, false)
 		if err != nil {
 			return nil, err
 		}
@@ -256,7 +256,8 @@ func (s *Store) nestedGroups(c *conn, org int64, id string) ([]storage.Membershi
 	return list, nil
 }
 
-func (s *Store) groupsOf(c *conn, org int64, id string, direct bool, list []storage.Membership) ([]storage.Membership, error) {
+func (s *Store) groupsOf(c *conn, org int64, id string, direct bool) ([]storage.Membership, error) {
+	var list []storage.Membership
 	q := c.prep(s.groupsSQL)
 	s.bindGroups(&q)
 	q.int(org).id(id)
@@ -292,7 +293,7 @@ func (s *Store) loadNested(c *conn) error {
 	for {
 		more, err := q.step()
 		if err != nil || !more {
-			return translate(nil, "load the counts", err)
+			return translate(context.Background(), "load the counts", err)
 		}
 		s.cache.org(q.colInt(0)).nested.Store(true)
 	}

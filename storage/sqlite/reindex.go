@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"context"
 	"fmt"
 
 	"rollcall/scim"
@@ -36,7 +37,7 @@ func (s *Store) loadCatalog(c *conn) error {
 		}
 		return s.findStrays(c)
 	})
-	return translate(nil, "load the catalog", err)
+	return translate(context.Background(), "load the catalog", err)
 }
 
 func (s *Store) loadTypes(c *conn) error {

@@ -128,6 +128,7 @@ func mentions(e query.Expr, relation string) bool {
 		return of(&e.Field)
 	case query.Present:
 		return of(&e.Field)
+	case query.Const:
 	}
 	return false
 }

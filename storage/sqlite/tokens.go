@@ -117,27 +117,27 @@ func (s *Store) readToken(ctx context.Context, digest [32]byte) (*storage.Token,
 	return t, q.done()
 }
 
-func (c *tokenCache) keep(t *storage.Token, era uint64) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.era != era {
+func (t *tokenCache) keep(tok *storage.Token, era uint64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.era != era {
 		return
 	}
-	if len(c.byDigest) >= maxCachedTokens {
-		clear(c.byDigest) // rare, and refilled by one read for each token in use
+	if len(t.byDigest) >= maxCachedTokens {
+		clear(t.byDigest) // rare, and refilled by one read for each token in use
 	}
-	c.byDigest[t.Digest] = t
+	t.byDigest[tok.Digest] = tok
 }
 
 // handOut copies a token and adds the last use that is not stored yet.
-func (c *tokenCache) handOut(t *storage.Token) *storage.Token {
-	own := *t
-	own.Scopes = append([]string(nil), t.Scopes...)
-	c.mu.RLock()
-	if at := c.touched[touchKey{t.Org, t.ID}]; at.After(own.LastUsed) {
+func (t *tokenCache) handOut(tok *storage.Token) *storage.Token {
+	own := *tok
+	own.Scopes = append([]string(nil), tok.Scopes...)
+	t.mu.RLock()
+	if at := t.touched[touchKey{tok.Org, tok.ID}]; at.After(own.LastUsed) {
 		own.LastUsed = at
 	}
-	c.mu.RUnlock()
+	t.mu.RUnlock()
 	return &own
 }
 

@@ -79,7 +79,7 @@ func (s *Store) Update(ctx context.Context, k storage.Key, at time.Time, fn stor
 func (w *writer) update(t *resourceType, k storage.Key, at time.Time, fn storage.UpdateFunc) (*storage.Record, bool, error) {
 	r, err := w.c.record(w.org(k.Org), t, k)
 	if err != nil {
-		return nil, false, translate(nil, "read", err)
+		return nil, false, translate(context.Background(), "read", err)
 	}
 	if r == nil {
 		return nil, false, storage.ErrNotFound
@@ -206,7 +206,7 @@ func (u *update) run(w *writer) error {
 	q := w.c.prep("SELECT version FROM res WHERE rid=? AND org=? AND type=? AND id=?")
 	version, found, err := q.int(u.old.rid).int(u.old.org).int(u.t.code).id(u.old.rec.ID).one()
 	if err != nil {
-		return translate(nil, "read", err)
+		return translate(context.Background(), "read", err)
 	}
 	if !found || version != u.old.rec.Version {
 		return errLost

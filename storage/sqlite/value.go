@@ -86,7 +86,7 @@ func parseUUID(b *[16]byte, s string) bool {
 		return false
 	}
 	j := 0
-	for i := 0; i < 36; i++ {
+	for i := range 36 {
 		if i == 8 || i == 13 || i == 18 || i == 23 {
 			continue
 		}

@@ -156,7 +156,7 @@ func (i *insert) run(w *writer) error {
 		q := w.c.prep("SELECT 1 FROM ids WHERE org=? AND type=? AND id=?")
 		_, found, err := q.int(org).int(t.code).id(i.key.ID).one()
 		if err != nil {
-			return translate(nil, "look up an id", err)
+			return translate(context.Background(), "look up an id", err)
 		}
 		if found {
 			return storage.ErrExists
@@ -230,7 +230,7 @@ func (w *writer) checkKeys(org int64, t *resourceType, unique []query.UniqueKey,
 	for _, u := range unique {
 		taken, err := w.c.keyTaken(org, key{w.uniqueAttr(t, u.Attr), u.Value}, rid)
 		if err != nil {
-			return translate(nil, "look up a unique key", err)
+			return translate(context.Background(), "look up a unique key", err)
 		}
 		if taken {
 			return &storage.UniqueError{Attr: u.Attr}
@@ -265,7 +265,7 @@ func (w *writer) delete(t *resourceType, k storage.Key, at time.Time, fn storage
 	org := w.org(k.Org)
 	r, err := w.c.record(org, t, k)
 	if err != nil {
-		return translate(nil, "read", err)
+		return translate(context.Background(), "read", err)
 	}
 	if r == nil {
 		return storage.ErrNotFound

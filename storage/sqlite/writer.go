@@ -90,7 +90,7 @@ func newWriter(s *Store, c *conn) *writer {
 func (w *writer) load() (err error) {
 	q := w.c.prep("SELECT max(rid) FROM res")
 	w.rid, _, err = q.one()
-	return translate(nil, "read the last record", err)
+	return translate(context.Background(), "read the last record", err)
 }
 
 // do runs f in the writer, in the turn of org, and returns after the commit. If ctx ends while the job waits, nothing
@@ -165,7 +165,7 @@ func (w *writer) batch(first *job) {
 	defer w.trip.due.t.Stop()
 	jobs := w.marks[:0]
 	w.s.cache.begin()
-	w.broken = translate(nil, "begin", w.c.exec("BEGIN IMMEDIATE"))
+	w.broken = translate(context.Background(), "begin", w.c.exec("BEGIN IMMEDIATE"))
 	for j := first; j != nil; {
 		if j.state.Load() == jobTaken || j.state.CompareAndSwap(jobQueued, jobTaken) {
 			jobs = append(jobs, j)
@@ -273,10 +273,10 @@ func (w *writer) lost() {
 func (w *writer) finish() error {
 	err := w.broken
 	if err == nil {
-		err = translate(nil, "count", errors.Join(w.flushCodes(), w.flushCounts()))
+		err = translate(context.Background(), "count", errors.Join(w.flushCodes(), w.flushCounts()))
 	}
 	if err == nil {
-		err = translate(nil, "commit", w.c.exec("COMMIT"))
+		err = translate(context.Background(), "commit", w.c.exec("COMMIT"))
 	}
 	if err != nil && !w.c.c.AutocommitEnabled() {
 		err = errors.Join(err, w.c.exec("ROLLBACK"))
@@ -296,7 +296,7 @@ func (w *writer) write(f func() error) error {
 	if err == nil {
 		return nil
 	}
-	err = translate(nil, "write", err)
+	err = translate(context.Background(), "write", err)
 	if w.depth > 0 {
 		w.spoiled = err
 	} else if w.broken == nil {
