@@ -1,0 +1,212 @@
+package mongo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/mongo"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
+	"go.mongodb.org/mongo-driver/v2/mongo/readconcern"
+	"go.mongodb.org/mongo-driver/v2/mongo/readpref"
+	"go.mongodb.org/mongo-driver/v2/mongo/writeconcern"
+	"go.mongodb.org/mongo-driver/v2/x/mongo/driver/connstring"
+
+	"rollcall/storage"
+)
+
+// Options say where the database is and what it keeps.
+type Options struct {
+	// URI is the connection string. It may hold a password, so no error and no event ever quotes it.
+	URI string
+	// Database is the name of the database; empty: the one that the URI names, else "rollcall".
+	Database string
+	Types    []storage.Type // all types that the store will be asked about
+
+	Observer Observer         // nil: none
+	Now      func() time.Time // for the durations that the Observer is told; nil: they are zero
+
+	Timeout         time.Duration // of one operation whose context has no deadline; 0: 10 s
+	ServerSelection time.Duration // how long an operation waits for a primary; 0: 5 s
+	MaxPoolSize     uint64        // connections to each server; 0: 100
+}
+
+// Event is one thing that the store did, for metrics.
+type Event struct {
+	Op      string // "insert", "get", ...; of a command what the server calls it: "find", "commitTransaction"
+	Command bool   // a command to the server, of which one operation may send several
+	Took    time.Duration
+	Err     error
+}
+
+// Observer is told each event after it happened. It must be quick and safe for concurrent use.
+type Observer func(Event)
+
+// DefaultDatabase is the name of the database if neither the options nor the URI give one.
+const DefaultDatabase = "rollcall"
+
+// Store is a storage.Store in one MongoDB database.
+type Store struct {
+	*catalog
+	options Options
+	client  *mongo.Client
+	db      *mongo.Database
+
+	circuit   circuit
+	queue     queue
+	touched   touches
+	sequencer sequencer
+
+	closed   atomic.Bool
+	closeOne sync.Once
+	closeErr error
+}
+
+var _ storage.Store = (*Store)(nil)
+
+// errURI does not wrap the parser's error, which may quote the connection string.
+var errURI = errors.New("mongo: the connection string cannot be parsed")
+
+// Open connects to the database, refuses one that cannot serve, and makes the collections and indexes that are
+// missing. It may run in several processes at once.
+func Open(ctx context.Context, o Options) (_ *Store, err error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	cat, err := newCatalog(o.Types)
+	if err != nil {
+		return nil, err
+	}
+	if o.Timeout <= 0 {
+		o.Timeout = 10 * time.Second
+	}
+	if o.ServerSelection <= 0 {
+		o.ServerSelection = 5 * time.Second
+	}
+	if o.MaxPoolSize == 0 {
+		o.MaxPoolSize = 100
+	}
+	parsed, err := connstring.ParseAndValidate(o.URI)
+	if err != nil {
+		return nil, errURI
+	}
+	if o.Database == "" {
+		o.Database = parsed.Database
+	}
+	if o.Database == "" {
+		o.Database = DefaultDatabase
+	}
+	s := &Store{catalog: cat, options: o}
+	client, err := mongo.Connect(s.clientOptions())
+	if err != nil {
+		return nil, errURI
+	}
+	s.client, s.db = client, client.Database(o.Database)
+	s.sequencer.init(s)
+	defer func() {
+		if err != nil {
+			_ = client.Disconnect(context.WithoutCancel(ctx))
+		}
+	}()
+	// In a database of its own making the store waits for the indexes as long as they take; everything else is
+	// bounded by the driver's timeout.
+	if err := s.check(ctx); err != nil {
+		return nil, err
+	}
+	if err := s.migrate(ctx); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+func (s *Store) clientOptions() *options.ClientOptions {
+	o := options.Client().ApplyURI(s.options.URI).
+		SetAppName("rollcall").
+		SetTimeout(s.options.Timeout).
+		SetServerSelectionTimeout(s.options.ServerSelection).
+		SetMaxPoolSize(s.options.MaxPoolSize).
+		SetRetryWrites(true).SetRetryReads(true).
+		// What is read was acknowledged by a majority, and is read where it was written: a client that was told
+		// "201" finds its resource, whichever process it asks next.
+		SetReadPreference(readpref.Primary()).
+		SetReadConcern(readconcern.Majority()).
+		SetWriteConcern(writeconcern.Majority())
+	if s.options.Observer != nil {
+		o.SetMonitor(commandMonitor(s.options.Observer))
+	}
+	return o
+}
+
+// Close waits for the writes of the sequencer and closes the connections.
+func (s *Store) Close() error {
+	s.closeOne.Do(func() {
+		s.closed.Store(true)
+		s.sequencer.stop()
+		ctx, cancel := context.WithTimeout(context.Background(), s.options.Timeout)
+		defer cancel()
+		if err := s.client.Disconnect(ctx); err != nil {
+			s.closeErr = fmt.Errorf("mongo: close: %w", err)
+		}
+	})
+	return s.closeErr
+}
+
+// call is what every method begins with. end must be deferred with the method's error.
+func (s *Store) call(ctx context.Context, op string) (end func(*error), err error) {
+	if s.closed.Load() {
+		return nil, storage.ErrClosed
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	probe, err := s.circuit.allow()
+	if err != nil {
+		return nil, err
+	}
+	start := s.now()
+	return func(err *error) {
+		if *err != nil && s.closed.Load() && !errors.Is(*err, storage.ErrClosed) {
+			*err = fmt.Errorf("%w: %w", storage.ErrClosed, *err)
+		}
+		s.circuit.report(probe, *err)
+		if s.options.Observer != nil {
+			s.options.Observer(Event{Op: op, Took: s.now().Sub(start), Err: *err})
+		}
+	}, nil
+}
+
+func (s *Store) now() time.Time {
+	if s.options.Now == nil {
+		return time.Time{}
+	}
+	return s.options.Now()
+}
+
+// readyWithin is how long a readiness probe waits; whoever asks wants an answer, not a long wait.
+const readyWithin = 2 * time.Second
+
+// Ready implements storage.Store: there is a primary, and it answers. It closes the circuit when it finds one.
+func (s *Store) Ready(ctx context.Context) error {
+	if s.closed.Load() {
+		return storage.ErrClosed
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	bounded, cancel := context.WithTimeout(ctx, readyWithin)
+	defer cancel()
+	err := s.client.Ping(bounded, readpref.Primary())
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return ctx.Err()
+	case err != nil && s.closed.Load():
+		return storage.ErrClosed
+	case err != nil:
+		err = fmt.Errorf("mongo: no primary answers: %w", storage.ErrUnavailable)
+	}
+	s.circuit.report(false, err)
+	return err
+}

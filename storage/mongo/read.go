@@ -1,0 +1,264 @@
+package mongo
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"slices"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/mongo"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
+
+	"rollcall/scim"
+	"rollcall/scim/query"
+	"rollcall/storage"
+)
+
+// Get implements storage.Resources.
+func (s *Store) Get(ctx context.Context, k storage.Key, load query.Load) (rec *storage.Record, err error) {
+	end, err := s.call(ctx, "get")
+	if err != nil {
+		return nil, err
+	}
+	defer end(&err)
+	t, err := s.typeOf(k.Type)
+	if err != nil {
+		return nil, err
+	}
+	if load.Members && t.Members != "" || load.Groups && t.Groups != "" {
+		err = s.snapshot(ctx, func(ctx context.Context) (err error) {
+			rec, err = s.get(ctx, t, k, load)
+			return err
+		})
+	} else {
+		// One statement is a snapshot by itself.
+		rec, err = s.get(ctx, t, k, load)
+	}
+	if err != nil {
+		return nil, translate(ctx, "get", err)
+	}
+	return rec, nil
+}
+
+func (s *Store) get(ctx context.Context, t *resourceType, k storage.Key, load query.Load) (*storage.Record, error) {
+	raw, err := s.db.Collection(t.coll).FindOne(ctx, keyFilter(k), options.FindOne().SetProjection(readProjection(load.Secret))).Raw()
+	if errors.Is(err, mongo.ErrNoDocuments) {
+		return nil, storage.ErrNotFound
+	}
+	if err != nil {
+		return nil, err
+	}
+	rec, err := decodeRecord(k.Org, k.Type, raw)
+	if err != nil {
+		return nil, err
+	}
+	budget := storage.MaxLoadedMembers
+	return rec, s.loadRelations(ctx, k.Org, t, []*storage.Record{rec}, load, &budget)
+}
+
+// loadRelations brings what load asks for and the type has, for all records at once.
+func (s *Store) loadRelations(ctx context.Context, org scim.OrgID, t *resourceType, recs []*storage.Record, load query.Load, budget *int) error {
+	if len(recs) == 0 {
+		return nil
+	}
+	if load.Members && t.Members != "" {
+		if err := s.loadMembers(ctx, org, recs, load.MemberLimit, budget); err != nil {
+			return err
+		}
+	}
+	if load.Groups && t.Groups != "" {
+		return s.loadGroups(ctx, org, recs)
+	}
+	return nil
+}
+
+// loadMembers fills in the members of groups, ordered by type and id, at most limit of each if that is not 0; those
+// pending come first, as their type is empty. budget is how many more may be loaded.
+func (s *Store) loadMembers(ctx context.Context, org scim.OrgID, groups []*storage.Record, limit int, budget *int) error {
+	byID := make(map[string]*storage.Record, len(groups))
+	ids := make([]string, len(groups))
+	for i, g := range groups {
+		byID[g.ID], ids[i] = g, g.ID
+	}
+	read := func(filter bson.D, n int) error {
+		cur, err := s.db.Collection(collMemberships).Find(ctx, filter, options.Find().
+			SetSort(ascending("group", "mtype", "member")).SetLimit(int64(n)).
+			SetProjection(bson.D{{Key: "_id", Value: 0}, {Key: "group", Value: 1}, {Key: "mtype", Value: 1}, {Key: "member", Value: 1}}))
+		if err != nil {
+			return err
+		}
+		return each(ctx, cur, func(raw bson.Raw) error {
+			group, _ := raw.Lookup("group").StringValueOK()
+			mtype, _ := raw.Lookup("mtype").StringValueOK()
+			member, _ := raw.Lookup("member").StringValueOK()
+			g := byID[group]
+			g.Members = append(g.Members, storage.Member{ID: member, Type: scim.TypeName(mtype)})
+			if *budget--; *budget < 0 {
+				return storage.ErrTooExpensive
+			}
+			return nil
+		})
+	}
+	if limit == 0 {
+		if err := read(append(bson.D{{Key: "org", Value: string(org)}}, in("group", ids)...), *budget+1); err != nil {
+			return err
+		}
+	} else {
+		for _, id := range ids {
+			if err := read(membersOf(org, id), min(limit, *budget+1)); err != nil {
+				return err
+			}
+		}
+	}
+	return s.labelMembers(ctx, org, groups)
+}
+
+// labelMembers fills in what members are called now.
+func (s *Store) labelMembers(ctx context.Context, org scim.OrgID, groups []*storage.Record) error {
+	byType := make(map[scim.TypeName][]string)
+	for _, g := range groups {
+		for _, m := range g.Members {
+			if m.Type != "" {
+				byType[m.Type] = append(byType[m.Type], m.ID)
+			}
+		}
+	}
+	labels, err := s.labels(ctx, org, byType)
+	if err != nil {
+		return err
+	}
+	for _, g := range groups {
+		for i := range g.Members {
+			m := &g.Members[i]
+			if s.types[m.Type] == nil {
+				m.Type = "" // this store was opened without the type
+			}
+			m.Display = labels[m.ID]
+		}
+	}
+	return nil
+}
+
+// labels returns the labels of records.
+func (s *Store) labels(ctx context.Context, org scim.OrgID, byType map[scim.TypeName][]string) (map[string]string, error) {
+	labels := make(map[string]string)
+	for name, ids := range byType {
+		t := s.types[name]
+		if t == nil {
+			continue
+		}
+		for chunk := range chunks(distinct(ids)) {
+			cur, err := s.db.Collection(t.coll).Find(ctx, append(bson.D{{Key: "org", Value: string(org)}}, in("id", chunk)...),
+				options.Find().SetProjection(bson.D{{Key: "_id", Value: 0}, {Key: "id", Value: 1}, {Key: "_label", Value: 1}}))
+			if err != nil {
+				return nil, err
+			}
+			err = each(ctx, cur, func(raw bson.Raw) error {
+				id, _ := raw.Lookup("id").StringValueOK()
+				labels[id], _ = raw.Lookup("_label").StringValueOK()
+				return nil
+			})
+			if err != nil {
+				return nil, err
+			}
+		}
+	}
+	return labels, nil
+}
+
+// groupGraph is who is directly in which groups, for all ids that some records lead to.
+type groupGraph struct {
+	groups map[string][]string
+	types  map[string]scim.TypeName // of the groups
+}
+
+// climb reads the groups of the ids, the groups of those, and so on: a statement for each level.
+func (s *Store) climb(ctx context.Context, org scim.OrgID, ids []string) (*groupGraph, error) {
+	g := &groupGraph{groups: make(map[string][]string), types: make(map[string]scim.TypeName)}
+	asked := make(map[string]bool)
+	for level := distinct(ids); len(level) > 0; {
+		for _, id := range level {
+			asked[id] = true
+		}
+		var next []string
+		for chunk := range chunks(level) {
+			cur, err := s.db.Collection(collMemberships).Find(ctx, append(bson.D{{Key: "org", Value: string(org)}}, in("member", chunk)...),
+				options.Find().SetProjection(bson.D{{Key: "_id", Value: 0}, {Key: "member", Value: 1}, {Key: "group", Value: 1}, {Key: "gtype", Value: 1}}))
+			if err != nil {
+				return nil, err
+			}
+			err = each(ctx, cur, func(raw bson.Raw) error {
+				member, _ := raw.Lookup("member").StringValueOK()
+				group, _ := raw.Lookup("group").StringValueOK()
+				gtype, _ := raw.Lookup("gtype").StringValueOK()
+				if s.types[scim.TypeName(gtype)] == nil {
+					return nil // this store was opened without the type
+				}
+				g.groups[member] = append(g.groups[member], group)
+				if _, known := g.types[group]; !known {
+					g.types[group] = scim.TypeName(gtype)
+					if !asked[group] {
+						next = append(next, group)
+					}
+				}
+				return nil
+			})
+			if err != nil {
+				return nil, err
+			}
+		}
+		level = next
+	}
+	return g, nil
+}
+
+// loadGroups fills in the groups of records: each group from which a path of members leads to the record, once.
+func (s *Store) loadGroups(ctx context.Context, org scim.OrgID, recs []*storage.Record) error {
+	ids := make([]string, len(recs))
+	for i, r := range recs {
+		ids[i] = r.ID
+	}
+	g, err := s.climb(ctx, org, ids)
+	if err != nil {
+		return err
+	}
+	byType := make(map[scim.TypeName][]string)
+	for group, t := range g.types {
+		byType[t] = append(byType[t], group)
+	}
+	labels, err := s.labels(ctx, org, byType)
+	if err != nil {
+		return err
+	}
+	for _, r := range recs {
+		r.Groups = g.memberships(r.ID, labels)
+	}
+	return nil
+}
+
+func (g *groupGraph) memberships(id string, labels map[string]string) []storage.Membership {
+	var list []storage.Membership
+	seen := make(map[string]bool)
+	todo := slices.Clone(g.groups[id])
+	direct := len(todo)
+	for i := 0; i < len(todo); i++ {
+		group := todo[i]
+		if seen[group] {
+			continue
+		}
+		seen[group] = true
+		list = append(list, storage.Membership{ID: group, Display: labels[group], Direct: i < direct})
+		todo = append(todo, g.groups[group]...)
+	}
+	slices.SortFunc(list, func(a, b storage.Membership) int {
+		switch {
+		case a.Direct && !b.Direct:
+			return -1
+		case b.Direct && !a.Direct:
+			return 1
+		}
+		return cmp.Compare(a.ID, b.ID)
+	})
+	return list
+}

@@ -1,0 +1,170 @@
+package mongo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/mongo"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
+	"go.mongodb.org/mongo-driver/v2/mongo/readconcern"
+	"go.mongodb.org/mongo-driver/v2/mongo/writeconcern"
+
+	"rollcall/scim"
+	"rollcall/storage"
+)
+
+const (
+	firstPause = 2 * time.Millisecond
+	longPause  = 150 * time.Millisecond
+	// patience is how long a write sleeps in all before it gives up against others that are always faster. The
+	// context of a request ends earlier, as a rule.
+	patience = 20 * time.Second
+	// commitTries is how often a commit is sent whose answer was lost; the server does it once.
+	commitTries = 5
+)
+
+// again runs f until it does not lose against other writers any more. The pauses grow and are random, so that those
+// who collided do not collide again.
+func again(ctx context.Context, f func() error) error {
+	var slept time.Duration
+	for pause := firstPause; ; pause = min(2*pause, longPause) {
+		err := f()
+		switch {
+		case !errors.Is(err, errTransient) && !errors.Is(err, errLost):
+			return err
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case slept > patience && errors.Is(err, storage.ErrUnavailable):
+			return err
+		case slept > patience:
+			return fmt.Errorf("%w: %w", storage.ErrContention, err)
+		}
+		//nolint:gosec // when to try again is no secret
+		d := pause/2 + time.Duration(rand.Int64N(int64(pause)))
+		slept += d
+		timer := time.NewTimer(d)
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return ctx.Err()
+		}
+	}
+}
+
+// txn is one transaction of the database.
+type txn struct {
+	s   *Store
+	org scim.OrgID
+	// look: check before writing whether something is in the way. A statement that the server refuses ends the
+	// transaction; a step that goes on after a refusal must find its own still open. A single write saves the
+	// look and learns from the refusal.
+	look    bool
+	wrote   bool
+	failed  error // the first error of the driver: the transaction is dead whatever a step makes of it
+	changes []any // rows for the feed, written at the end
+}
+
+// fail notes and translates an error of the driver.
+func (x *txn) fail(ctx context.Context, op string, err error) error {
+	err = translate(ctx, op, err)
+	if err != nil && x.failed == nil {
+		x.failed = err
+	}
+	return err
+}
+
+// attempt runs f in one transaction and commits it. The error is errTransient if it may be run again.
+func (s *Store) attempt(ctx context.Context, org scim.OrgID, look bool, f func(context.Context, *txn) error) error {
+	sess, err := s.client.StartSession(options.Session().SetCausalConsistency(false))
+	if err != nil {
+		return translate(ctx, "start a session", err)
+	}
+	// What outlives the caller's context is bounded by the driver's own timeout.
+	last := context.WithoutCancel(ctx)
+	defer sess.EndSession(last)
+	// The commit is acknowledged by a majority, with its journal: no failover loses it.
+	err = sess.StartTransaction(options.Transaction().SetReadConcern(readconcern.Snapshot()).SetWriteConcern(writeconcern.Majority()))
+	if err != nil {
+		return translate(ctx, "start a transaction", err)
+	}
+	x := &txn{s: s, org: org, look: look}
+	inside := mongo.NewSessionContext(ctx, sess)
+	err = f(inside, x)
+	if x.failed != nil && (err == nil || errors.Is(x.failed, errTransient)) {
+		err = x.failed // whatever a step made of it
+	}
+	if err == nil {
+		err = x.flush(inside)
+	}
+	if err == nil {
+		err = ctx.Err()
+	}
+	if err != nil {
+		_ = sess.AbortTransaction(last)
+		return err
+	}
+	if !x.wrote {
+		_ = sess.AbortTransaction(last)
+		return nil
+	}
+	if err := s.commit(last, sess); err != nil {
+		return err
+	}
+	if len(x.changes) > 0 {
+		s.sequencer.wrote(org, len(x.changes))
+	}
+	return nil
+}
+
+// commit sends the commit until its answer is known. From here on the caller's context is not asked any more: the
+// write may be done.
+func (s *Store) commit(ctx context.Context, sess *mongo.Session) error {
+	for try := 1; ; try++ {
+		err := sess.CommitTransaction(ctx)
+		if err == nil {
+			return nil
+		}
+		var labeled mongo.LabeledError
+		unknown := mongo.IsTimeout(err) || errors.As(err, &labeled) && labeled.HasErrorLabel("UnknownTransactionCommitResult")
+		if !unknown || try == commitTries {
+			if unknown {
+				return fmt.Errorf("mongo: commit: %w: the outcome is not known", storage.ErrUnavailable)
+			}
+			return translate(ctx, "commit", err)
+		}
+	}
+}
+
+// transact runs f in a transaction of its own, again if it loses against others.
+func (s *Store) transact(ctx context.Context, org scim.OrgID, look bool, f func(context.Context, *txn) error) error {
+	return again(ctx, func() error { return s.attempt(ctx, org, look, f) })
+}
+
+// snapshot runs f so that all of its reads see one state of the database. It may run f again, from a later state.
+func (s *Store) snapshot(ctx context.Context, f func(context.Context) error) error {
+	if mongo.SessionFromContext(ctx) != nil {
+		return f(ctx) // inside a transaction, which is a snapshot
+	}
+	return again(ctx, func() error {
+		err := s.fromSnapshot(ctx, f)
+		var server mongo.ServerError
+		// A state from before an index was made, or too long ago, cannot be read; the next one can.
+		if errors.As(err, &server) && (server.HasErrorCode(codeSnapshotTooOld) || server.HasErrorCode(codeSnapshotUnavailable)) {
+			return fmt.Errorf("%w: %w", errTransient, scrub("read a snapshot", server, err))
+		}
+		return err
+	})
+}
+
+func (s *Store) fromSnapshot(ctx context.Context, f func(context.Context) error) error {
+	sess, err := s.client.StartSession(options.Session().SetSnapshot(true))
+	if err != nil {
+		return translate(ctx, "start a session", err)
+	}
+	defer sess.EndSession(context.WithoutCancel(ctx))
+	return f(mongo.NewSessionContext(ctx, sess))
+}
