@@ -95,7 +95,7 @@ func (s *Store) reindex(ctx context.Context, t *resourceType) error {
 	if slices.Equal(have.Spec, t.spec()) {
 		return nil
 	}
-	for last := any(bson.MinKey{}); last != nil; {
+	for last := any(bson.ObjectID{}); last != nil; {
 		if last, err = s.reindexSome(ctx, t, last); err != nil {
 			return err
 		}
