@@ -85,8 +85,9 @@ func TestOrganizationsTakeTurns(t *testing.T) {
 	if len(order) != steps+3 {
 		t.Fatalf("%d steps ran", len(order))
 	}
-	// 32 steps of the Batch are one turn (minSlice); the others follow at once, the third organization in between.
-	if at["org-b-0"] != 32 || at["org-c-2"] != 33 || at["org-b-1"] != 34 {
+	// A turn of the Batch is 32 steps at most (minSlice), fewer if they take their time; the others follow at once,
+	// the third organization in between.
+	if first := at["org-b-0"]; first < 1 || first > 32 || at["org-c-2"] != first+1 || at["org-b-1"] != first+2 {
 		t.Errorf("turns: %v", at)
 	}
 	wantSound(t, s)
