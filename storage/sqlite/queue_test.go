@@ -98,7 +98,7 @@ func TestOrganizationsTakeTurns(t *testing.T) {
 func TestBatchOfManyTurns(t *testing.T) {
 	s := open(t, sqlite.Options{Types: benchTypes()})
 	clock, key := newTestKeys()
-	const steps, last = 2000, 1500
+	const steps, last = 1100, 900
 	for _, end := range []string{"done", "context", "panic"} {
 		ctx, cancel := context.WithCancel(t.Context())
 		keys := make([]storage.Key, steps)
