@@ -47,6 +47,7 @@ func (x *exchange) create() error {
 	if err != nil {
 		return err
 	}
+	sel = withWritten(t, sel, names(body))
 	r, err := x.api.service.Create(x.ctx, x.caller, t.ResourceType, doc, load(t, sel))
 	if err != nil {
 		return err
@@ -65,6 +66,7 @@ func (x *exchange) replace() error {
 	if err != nil {
 		return err
 	}
+	sel = withWritten(t, sel, names(body))
 	r, err := x.api.service.Replace(x.ctx, x.caller, t.ResourceType, x.route.id, x.precondition(), doc, load(t, sel))
 	if err != nil {
 		return err
@@ -85,6 +87,7 @@ func (x *exchange) patch() error {
 	if err != nil {
 		return err
 	}
+	sel = withWritten(t, sel, plan.Wrote())
 	l := load(t, sel)
 	if l.Members && sel.Default() {
 		l.MemberLimit, l.FewMembers = echoedMembers+1, true
@@ -127,38 +130,20 @@ func (x *exchange) write(t *endpointType) (*projection.Selection, scim.Object, e
 	if err != nil {
 		return nil, nil, err
 	}
-	if t.asksRequest {
-		if sel == t.selection {
-			sel = projection.Default(t.ResourceType) // that one is shared
-		}
-		sel.Written(written(body))
-	}
 	return sel, body, nil
 }
 
-// written lists the attributes that a body names, of a resource or of a PATCH: those with returned=request are
-// part of the answer to a write then (RFC 7643 2.2).
-func written(body scim.Object) []string {
-	ops, ok := body.Get("Operations")
-	list, isList := ops.([]any)
-	if !ok || !isList {
-		return names(body)
+// withWritten is the selection of an answer to a write: attributes with returned=request are part of it if the client
+// wrote them (RFC 7643 2.2).
+func withWritten(t *endpointType, sel *projection.Selection, written []string) *projection.Selection {
+	if !t.asksRequest {
+		return sel
 	}
-	var out []string
-	for _, op := range list {
-		o, _ := op.(scim.Object)
-		if path, ok := o.Get("path"); ok {
-			if p, isText := path.(string); isText {
-				out = append(out, p)
-			}
-			continue
-		}
-		if v, ok := o.Get("value"); ok {
-			value, _ := v.(scim.Object)
-			out = append(out, names(value)...)
-		}
+	if sel == t.selection {
+		sel = projection.Default(t.ResourceType) // that one is shared
 	}
-	return out
+	sel.Written(written)
+	return sel
 }
 
 func names(o scim.Object) []string {

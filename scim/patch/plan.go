@@ -87,19 +87,6 @@ func (p *Plan) MembersOnly() bool {
 	return len(p.ops) > 0 && p.secret == nil
 }
 
-// Touches reports whether an operation is about the attribute called name (canonical), or about the extension
-// with that URN or an attribute of it.
-func (p *Plan) Touches(name string) bool {
-	for i := range p.ops {
-		q := p.ops[i].path
-		if q.Extension && q.Schema.URN == name || !q.Extension && q.Attr.Name == name {
-			return true
-		}
-	}
-	_, ok := p.secret[name]
-	return ok
-}
-
 // Wrote are the canonical paths of the attributes that the client wrote, each once, for returned=request
 // (RFC 7643 2.2).
 func (p *Plan) Wrote() []string { return slices.Clone(p.wrote) }

@@ -3,11 +3,7 @@
 // It knows no filter text, no schema and no database.
 package query
 
-import (
-	"strings"
-
-	"rollcall/scim"
-)
+import "rollcall/scim"
 
 // Kind is the type of an attribute's values as far as comparing goes (RFC 7643 2.3).
 type Kind uint8
@@ -182,6 +178,3 @@ type Index struct {
 
 // LocalName is the last step of the field.
 func (f Field) LocalName() string { return f.Steps[len(f.Steps)-1] }
-
-// Is reports whether f is the attribute at path (canonical).
-func (f Field) Is(path string) bool { return strings.EqualFold(f.Path, path) }

@@ -139,9 +139,6 @@ func TestFieldNames(t *testing.T) {
 	if got := field.LocalName(); got != "value" {
 		t.Errorf("LocalName = %q", got)
 	}
-	if !field.Is("EXT:Manager.Value") || field.Is("manager.value") {
-		t.Errorf("Is compares the whole path ignoring case")
-	}
 	if query.Eq.String() != "eq" || query.Le.String() != "le" {
 		t.Errorf("operators are spelled %s and %s", query.Eq, query.Le)
 	}
