@@ -1,7 +1,6 @@
 package api
 
 import (
-	"crypto/cipher"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -13,6 +12,8 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"rollcall/internal/edge"
+	"rollcall/internal/seal"
 	"rollcall/scim/projection"
 	"rollcall/scim/query"
 	"rollcall/scim/schema"
@@ -33,13 +34,12 @@ type api struct {
 	proxies  []netip.Prefix
 	limits   Limits
 	timeout  time.Duration
-	gate     *gate
+	gate     *edge.Gate
 	bulks    chan struct{} // a place for each Bulk request that is taken apart
-	rates    *rates
+	rates    *edge.Rates
 	docURI   string
 
-	cursors       cipher.AEAD
-	cursorNonce   []byte
+	cursors       *seal.Box
 	cursorTimeout time.Duration
 
 	types    []*endpointType
@@ -83,9 +83,15 @@ func New(o Options) (http.Handler, error) {
 	if a.metrics == nil {
 		a.metrics = noMetrics{}
 	}
-	a.gate = newGate(o.Load.withDefaults(a.limits))
+	a.gate = o.Gate
+	if a.gate == nil {
+		a.gate = edge.NewGate(o.Load.Filled(max(a.limits.BulkBody, a.limits.Body)))
+	}
 	a.bulks = make(chan struct{}, max(2, runtime.GOMAXPROCS(0)))
-	a.rates = newRates(o.OrganizationRate, o.TokenRate)
+	a.rates = o.Rates
+	if a.rates == nil {
+		a.rates = edge.NewRates(o.OrganizationRate, o.TokenRate)
+	}
 	if err := a.initCursors(o.CursorKey); err != nil {
 		return nil, fmt.Errorf("scim/api: %w", err)
 	}
@@ -117,9 +123,9 @@ func (a *api) serve(c *gin.Context) {
 	defer x.finish()
 	x.identify()
 	if a.timeout > 0 {
-		d := &deadline{Context: x.ctx, at: x.start.Add(a.timeout), now: a.now}
+		d := edge.NewDeadline(x.ctx, x.start.Add(a.timeout), a.now)
 		x.ctx = d
-		defer d.end()
+		defer d.End()
 	}
 	if err := x.handle(); err != nil {
 		x.fail(err)

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"rollcall/internal/edge"
 	"rollcall/scim"
 	"rollcall/scim/compat"
 )
@@ -50,7 +51,7 @@ func (x *exchange) runBulk(body *bytes.Buffer) ([]scim.BulkOperation, []scim.Bul
 	if err != nil {
 		return nil, nil, err
 	}
-	if reason, wait := x.api.rates.operations(x.client, x.api.now(), len(ops)); wait > 0 {
+	if reason, wait := x.api.rates.Operations(x.client, x.api.now(), len(ops)); wait > 0 {
 		return nil, nil, x.limited(reason, wait)
 	}
 	results, err := x.api.service.Bulk(x.ctx, x.caller, ops, failOnErrors)
@@ -177,7 +178,7 @@ func (x *exchange) sendBulk(ops []scim.BulkOperation, results []scim.BulkResult)
 		n++
 		var status int
 		out, status = x.appendBulkResult(out, &ops[i], r)
-		x.api.metrics.Request(x.client.OrgSlug, string(r.Type), "BULK "+methodLabel(ops[i].Method), status, each)
+		x.api.metrics.Request(x.client.OrgSlug, string(r.Type), "BULK "+edge.MethodLabel(ops[i].Method), status, each)
 	}
 	out = append(out, `]}`...)
 	*buf = out

@@ -1,15 +1,13 @@
 package api
 
 import (
-	"crypto/aes"
-	"crypto/cipher"
-	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
 	"math"
 	"time"
 
+	"rollcall/internal/seal"
 	"rollcall/scim"
 	"rollcall/scim/query"
 )
@@ -139,43 +137,24 @@ func queryHash(types []*endpointType, p *params) [16]byte {
 	return [16]byte(h.Sum(nil))
 }
 
-// initCursors derives the cipher and the key of its nonces from the server's key.
-func (a *api) initCursors(key []byte) error {
-	derive := func(label string) []byte {
-		m := hmac.New(sha256.New, key)
-		m.Write([]byte(label))
-		return m.Sum(nil)
-	}
-	block, err := aes.NewCipher(derive("rollcall cursor cipher"))
-	if err != nil {
-		return err
-	}
-	a.cursorNonce = derive("rollcall cursor nonce")
-	a.cursors, err = cipher.NewGCM(block)
+func (a *api) initCursors(key []byte) (err error) {
+	a.cursors, err = seal.New(key, "cursor")
 	return err
 }
 
-// sealCursor encrypts a cursor for one organization. The nonce is a keyed digest of the content: equal cursors are
-// equal text, different ones never share a nonce but by collision, and no random source is needed.
+// sealCursor encrypts a cursor for one organization; equal cursors are equal text.
 func (a *api) sealCursor(org scim.OrgID, c cursor) string {
-	plain := c.encode()
-	m := hmac.New(sha256.New, a.cursorNonce)
-	m.Write([]byte(org))
-	m.Write([]byte{0})
-	m.Write(plain)
-	nonce := m.Sum(nil)[:a.cursors.NonceSize()]
-	return base64.RawURLEncoding.EncodeToString(a.cursors.Seal(nonce, nonce, plain, []byte(org)))
+	return base64.RawURLEncoding.EncodeToString(a.cursors.Seal(c.encode(), string(org)))
 }
 
 // openCursor is the reverse of sealCursor; a cursor that is forged or another organization's does not open.
 func (a *api) openCursor(org scim.OrgID, text string) (cursor, bool) {
 	raw, err := base64.RawURLEncoding.DecodeString(text)
-	n := a.cursors.NonceSize()
-	if err != nil || len(raw) < n {
+	if err != nil {
 		return cursor{}, false
 	}
-	plain, err := a.cursors.Open(nil, raw[:n], raw[n:], []byte(org))
-	if err != nil {
+	plain, ok := a.cursors.Open(raw, string(org))
+	if !ok {
 		return cursor{}, false
 	}
 	return decodeCursor(plain)

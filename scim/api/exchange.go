@@ -3,15 +3,12 @@ package api
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net/http"
-	"net/netip"
-	"runtime"
 	"runtime/debug"
-	"strings"
 	"time"
 
+	"rollcall/internal/edge"
 	"rollcall/scim"
 	"rollcall/scim/compat"
 )
@@ -48,7 +45,7 @@ const statusClientGone = 499
 // identify takes the client's request id, if it can be logged and echoed as it is, or makes one.
 func (x *exchange) identify() {
 	x.id = x.req.Header.Get("X-Request-Id")
-	if !validRequestID(x.id) {
+	if !edge.ValidRequestID(x.id) {
 		x.id = x.api.newID()
 	}
 	x.header("X-Request-Id", x.id)
@@ -66,20 +63,6 @@ func (x *exchange) header(name, value string) {
 	x.set++
 }
 
-func validRequestID(id string) bool {
-	if id == "" || len(id) > 128 {
-		return false
-	}
-	for i := range len(id) {
-		c := id[i]
-		alnum := '0' <= c && c <= '9' || 'a' <= c|0x20 && c|0x20 <= 'z'
-		if !alnum && c != '-' && c != '_' && c != '.' && c != ':' {
-			return false
-		}
-	}
-	return true
-}
-
 func (x *exchange) handle() error {
 	x.route = x.api.match(x.req.URL)
 	if err := x.enter(); err != nil {
@@ -95,7 +78,7 @@ func (x *exchange) handle() error {
 		return err
 	}
 	if x.client != nil {
-		if reason, wait := x.api.rates.request(x.client, x.start); wait > 0 {
+		if reason, wait := x.api.rates.Request(x.client, x.start); wait > 0 {
 			return x.limited(reason, wait)
 		}
 	}
@@ -133,53 +116,16 @@ func (x *exchange) base() string {
 	if x.req.TLS != nil {
 		scheme = "https"
 	}
-	if x.throughProxy() {
-		if p := first(x.req.Header.Get("X-Forwarded-Proto")); p == "http" || p == "https" {
+	if edge.FromProxy(x.req, x.api.proxies) {
+		if p := edge.First(x.req.Header.Get("X-Forwarded-Proto")); p == "http" || p == "https" {
 			scheme = p
 		}
-		if h := first(x.req.Header.Get("X-Forwarded-Host")); h != "" {
+		if h := edge.First(x.req.Header.Get("X-Forwarded-Host")); h != "" {
 			host = h
 		}
 	}
-	x.baseURL = scheme + "://" + safeHost(host) + x.api.basePath
+	x.baseURL = scheme + "://" + edge.SafeHost(host) + x.api.basePath
 	return x.baseURL
-}
-
-// first is the first element of a list header: what the outermost proxy saw.
-func first(header string) string {
-	h, _, _ := strings.Cut(header, ",")
-	return strings.TrimSpace(h)
-}
-
-// safeHost keeps what a host may consist of: the base goes into answers as it is.
-func safeHost(host string) string {
-	if host == "" { // HTTP/1.0
-		return "localhost"
-	}
-	for i := range len(host) {
-		c := host[i]
-		alnum := '0' <= c && c <= '9' || 'a' <= c|0x20 && c|0x20 <= 'z'
-		if !alnum && !strings.ContainsRune(".-_:[]", rune(c)) {
-			return "localhost"
-		}
-	}
-	return host
-}
-
-func (x *exchange) throughProxy() bool {
-	if len(x.api.proxies) == 0 {
-		return false
-	}
-	peer, err := netip.ParseAddrPort(x.req.RemoteAddr)
-	if err != nil {
-		return false
-	}
-	for _, p := range x.api.proxies {
-		if p.Contains(peer.Addr().Unmap()) {
-			return true
-		}
-	}
-	return false
 }
 
 // finish ends every request, also one that panicked: the process lives, the client gets a 500 with the request id,
@@ -192,7 +138,7 @@ func (x *exchange) finish() {
 		}
 		x.api.metrics.Panic()
 		x.api.log.LogAttrs(x.ctx, slog.LevelError, "panic", slog.String("request", x.id),
-			slog.String("route", x.route.text), slog.String("panic", panicText(v)),
+			slog.String("route", x.route.text), slog.String("panic", edge.PanicText(v)),
 			slog.String("stack", string(debug.Stack())))
 		if x.status == 0 {
 			x.fail(errPanic)
@@ -206,7 +152,7 @@ func (x *exchange) finish() {
 	if x.route.typ != nil {
 		typ = string(x.route.typ.Name)
 	}
-	x.api.metrics.Request(org, typ, methodLabel(x.req.Method), x.status, d)
+	x.api.metrics.Request(org, typ, edge.MethodLabel(x.req.Method), x.status, d)
 	for _, r := range x.caller.Compat.Used() {
 		x.api.metrics.Relaxation(r.String(), x.client.Profile.Name)
 	}
@@ -214,25 +160,6 @@ func (x *exchange) finish() {
 }
 
 var errPanic = errors.New("panic")
-
-// panicText is what the log may hold of a panic: the runtime's own words, of other values the type, since they may
-// hold what a client sent.
-func panicText(v any) string {
-	if err, ok := v.(runtime.Error); ok {
-		return err.Error()
-	}
-	return fmt.Sprintf("%T", v)
-}
-
-// methodLabel bounds the methods that metrics know.
-func methodLabel(m string) string {
-	switch m {
-	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete,
-		http.MethodOptions:
-		return m
-	}
-	return "other"
-}
 
 // access writes the request's log line.
 func (x *exchange) access(org string, d time.Duration) {
@@ -244,7 +171,7 @@ func (x *exchange) access(org string, d time.Duration) {
 		return
 	}
 	attrs := make([]slog.Attr, 0, 10)
-	attrs = append(attrs, slog.String("request", x.id), slog.String("method", methodLabel(x.req.Method)),
+	attrs = append(attrs, slog.String("request", x.id), slog.String("method", edge.MethodLabel(x.req.Method)),
 		slog.String("route", x.route.text), slog.Int("status", x.status), slog.Duration("duration", d),
 		slog.Int("bytes", x.bytes))
 	if x.client != nil {

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"rollcall/internal/edge"
 	"rollcall/scim/filter"
 	"rollcall/scim/schema"
 )
@@ -64,6 +65,15 @@ func (l Limits) withDefaults() Limits {
 	return l
 }
 
+// Load bounds what all requests together take; see [edge.Load].
+type Load = edge.Load
+
+// DefaultLoad is for a server that is told nothing else.
+func DefaultLoad() Load { return edge.DefaultLoad() }
+
+// Rate is how much somebody may do; see [edge.Rate].
+type Rate = edge.Rate
+
 // Options are what the edge is made of. Service, Auth, Registry, Logger, Now, NewID and CursorKey are required.
 type Options struct {
 	Service  Service
@@ -86,6 +96,10 @@ type Options struct {
 	Load    Load
 	// OrganizationRate and TokenRate bound what each organization and each token may do.
 	OrganizationRate, TokenRate Rate
+	// Gate and Rates are those that other edges of the process count with; nil: the edge has its own, of Load and of
+	// the two rates.
+	Gate  *edge.Gate
+	Rates *edge.Rates
 
 	// CursorKey, 32 bytes, is the same for every process that serves the same clients.
 	CursorKey     []byte
@@ -115,7 +129,7 @@ func (o *Options) check() error {
 	require(o.Now != nil, "Now is missing")
 	require(o.NewID != nil, "NewID is missing")
 	require(len(o.CursorKey) == 32, "CursorKey must have 32 bytes")
-	require(o.OrganizationRate.valid() && o.TokenRate.valid(), "a rate must have operations a second and a burst above zero")
+	require(o.OrganizationRate.Valid() && o.TokenRate.Valid(), "a rate must have operations a second and a burst above zero")
 	if o.BaseURL != "" {
 		u, err := url.Parse(o.BaseURL)
 		require(err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "" && u.RawQuery == "" && u.Fragment == "",

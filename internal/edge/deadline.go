@@ -1,4 +1,4 @@
-package api
+package edge
 
 import (
 	"context"
@@ -6,9 +6,9 @@ import (
 	"time"
 )
 
-// deadline is context.WithTimeout whose timer starts when somebody waits for it. Most requests are answered before
+// Deadline is context.WithTimeout whose timer starts when somebody waits for it. Most requests are answered before
 // anybody does, and arming a timer and stopping it costs a twentieth of a GET.
-type deadline struct {
+type Deadline struct {
 	context.Context //nolint:containedctx // it is one
 	at              time.Time
 	now             func() time.Time
@@ -19,11 +19,16 @@ type deadline struct {
 	ended  bool
 }
 
-// Deadline is in real time, whatever clock is injected: contexts made from this one compare it with theirs.
-func (d *deadline) Deadline() (time.Time, bool) { return d.real().Deadline() }
+// Deadline returns an instant in real time, whatever clock is injected: contexts made from this one compare it with theirs.
+func (d *Deadline) Deadline() (time.Time, bool) { return d.real().Deadline() }
+
+// NewDeadline returns ctx with a deadline at the instant at, told by now. Call End when the request is done.
+func NewDeadline(ctx context.Context, at time.Time, now func() time.Time) *Deadline {
+	return &Deadline{Context: ctx, at: at, now: now}
+}
 
 // real returns the context with the timer.
-func (d *deadline) real() context.Context {
+func (d *Deadline) real() context.Context {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.timed == nil {
@@ -35,9 +40,11 @@ func (d *deadline) real() context.Context {
 	return d.timed
 }
 
-func (d *deadline) Done() <-chan struct{} { return d.real().Done() }
+// Done arms the timer.
+func (d *Deadline) Done() <-chan struct{} { return d.real().Done() }
 
-func (d *deadline) Err() error {
+// Err tells without a timer what the clock says.
+func (d *Deadline) Err() error {
 	d.mu.Lock()
 	timed, ended := d.timed, d.ended
 	d.mu.Unlock()
@@ -54,8 +61,8 @@ func (d *deadline) Err() error {
 	return nil
 }
 
-// end is the cancel function.
-func (d *deadline) end() {
+// End is the cancel function.
+func (d *Deadline) End() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.ended = true

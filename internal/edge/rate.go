@@ -1,9 +1,8 @@
-package api
+package edge
 
 import (
 	"container/list"
 	"math"
-	"net/http"
 	"sync"
 	"time"
 
@@ -19,13 +18,14 @@ type Rate struct {
 	Burst     int
 }
 
-func (r Rate) valid() bool {
+// Valid reports whether r is a bound, or none.
+func (r Rate) Valid() bool {
 	return r == (Rate{}) || r.PerSecond > 0 && !math.IsInf(r.PerSecond, 0) && r.Burst >= 1
 }
 
-// rates bounds what organizations and tokens do. An operation is a request, or one of a Bulk request's. It is nil
+// Rates bounds what organizations and tokens do. An operation is a request, or one of a Bulk request's. It is nil
 // if neither is bounded.
-type rates struct {
+type Rates struct {
 	mu            sync.Mutex
 	organizations table
 	tokens        table
@@ -34,28 +34,29 @@ type rates struct {
 // ratesKept is how many organizations, and how many tokens, are remembered.
 const ratesKept = 10_000
 
-func newRates(organization, token Rate) *rates {
+// NewRates returns the bounds, nil for none; a nil *Rates admits everything.
+func NewRates(organization, token Rate) *Rates {
 	if organization == (Rate{}) && token == (Rate{}) {
 		return nil
 	}
-	return &rates{
+	return &Rates{
 		organizations: table{rate: organization, bound: ratesKept, reason: "rate_organization"},
 		tokens:        table{rate: token, bound: ratesKept, reason: "rate_token"},
 	}
 }
 
-// request admits one request of the client, or says which bound it meets and for how long.
-func (r *rates) request(c *scim.Client, now time.Time) (reason string, wait time.Duration) {
+// Request admits one request of the client, or says which bound it meets and for how long.
+func (r *Rates) Request(c *scim.Client, now time.Time) (reason string, wait time.Duration) {
 	if r == nil {
 		return "", 0
 	}
 	return r.take(c, now, 1, func(Rate) int { return 1 })
 }
 
-// operations admits what a Bulk request of n operations does beyond the request itself, which was admitted when its
+// Operations admits what a Bulk request of n operations does beyond the request itself, which was admitted when its
 // body was not known yet. One with more operations than the burst needs a whole burst to be there and leaves a debt:
 // the client waits afterwards, as it would have between single requests. Otherwise no large Bulk could ever run.
-func (r *rates) operations(c *scim.Client, now time.Time, n int) (reason string, wait time.Duration) {
+func (r *Rates) Operations(c *scim.Client, now time.Time, n int) (reason string, wait time.Duration) {
 	if r == nil || n <= 1 {
 		return "", 0
 	}
@@ -63,7 +64,7 @@ func (r *rates) operations(c *scim.Client, now time.Time, n int) (reason string,
 }
 
 // take takes n operations of both bounds or of neither, if each has those that need asks for.
-func (r *rates) take(c *scim.Client, now time.Time, n int, need func(Rate) int) (reason string, wait time.Duration) {
+func (r *Rates) take(c *scim.Client, now time.Time, n int, need func(Rate) int) (reason string, wait time.Duration) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	bounds := [...]struct {
@@ -151,13 +152,4 @@ func (t *table) limiter(key string, now time.Time) *rate.Limiter {
 	}
 	t.byKey[key] = t.used.PushFront(&entry{key: key, limiter: l})
 	return l
-}
-
-// limited is the answer to a client that is faster than its rate.
-func (x *exchange) limited(reason string, wait time.Duration) error {
-	x.reject(reason)
-	return &scim.Error{
-		Status: http.StatusTooManyRequests, Detail: "too many requests: the rate that the operator set is used up",
-		RetryAfter: wait,
-	}
 }

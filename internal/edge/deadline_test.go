@@ -1,4 +1,4 @@
-package api
+package edge
 
 import (
 	"context"
@@ -12,13 +12,13 @@ func TestDeadline(t *testing.T) {
 	later := func() time.Time { return start.Add(time.Hour) }
 	same := func() time.Time { return start }
 	t.Run("passed, with nobody waiting", func(t *testing.T) {
-		d := &deadline{Context: t.Context(), at: start.Add(time.Second), now: later}
+		d := NewDeadline(t.Context(), start.Add(time.Second), later)
 		if err := d.Err(); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("Err: %v", err)
 		}
 	})
 	t.Run("passes while somebody waits", func(t *testing.T) {
-		d := &deadline{Context: t.Context(), at: start.Add(time.Millisecond), now: same}
+		d := NewDeadline(t.Context(), start.Add(time.Millisecond), same)
 		if err := d.Err(); err != nil {
 			t.Errorf("Err before: %v", err)
 		}
@@ -28,10 +28,10 @@ func TestDeadline(t *testing.T) {
 		}
 	})
 	t.Run("ended", func(t *testing.T) {
-		d := &deadline{Context: t.Context(), at: start.Add(time.Hour), now: same}
+		d := NewDeadline(t.Context(), start.Add(time.Hour), same)
 		child, cancel := context.WithCancel(d)
 		defer cancel()
-		d.end()
+		d.End()
 		<-d.Done()
 		<-child.Done()
 		if err := d.Err(); !errors.Is(err, context.Canceled) {
@@ -39,8 +39,8 @@ func TestDeadline(t *testing.T) {
 		}
 	})
 	t.Run("ended before anybody asks", func(t *testing.T) {
-		d := &deadline{Context: t.Context(), at: start.Add(time.Hour), now: same}
-		d.end()
+		d := NewDeadline(t.Context(), start.Add(time.Hour), same)
+		d.End()
 		if err := d.Err(); !errors.Is(err, context.Canceled) {
 			t.Errorf("Err: %v", err)
 		}
@@ -48,7 +48,7 @@ func TestDeadline(t *testing.T) {
 	})
 	t.Run("the client goes away", func(t *testing.T) {
 		parent, cancel := context.WithCancel(t.Context())
-		d := &deadline{Context: parent, at: start.Add(time.Hour), now: same}
+		d := NewDeadline(parent, start.Add(time.Hour), same)
 		done := d.Done()
 		cancel()
 		<-done

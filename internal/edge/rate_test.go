@@ -1,4 +1,4 @@
-package api
+package edge
 
 import (
 	"strconv"
@@ -12,11 +12,11 @@ import (
 // that makes the table forget it all the time, the client gets its burst once and then what the rate allows.
 func TestForgettingGivesNoBurst(t *testing.T) {
 	now := time.Unix(0, 0)
-	r := newRates(Rate{PerSecond: 1, Burst: 10}, Rate{})
+	r := NewRates(Rate{PerSecond: 1, Burst: 10}, Rate{})
 	r.organizations.bound = 2
 	admitted := func(org string, n int) (got int) {
 		for range n {
-			if _, wait := r.request(&scim.Client{Org: scim.OrgID(org)}, now); wait == 0 {
+			if _, wait := r.Request(&scim.Client{Org: scim.OrgID(org)}, now); wait == 0 {
 				got++
 			}
 		}
