@@ -24,7 +24,8 @@ type bulk struct {
 	caller  scim.Caller
 	at      time.Time
 	ops     []bulkOp
-	created map[string]int // index of the POST that a bulkId names
+	created map[string]int      // index of the POST that a bulkId names
+	states  map[*Definition]any // what the checks of each type work with
 	steps   []bulkStep
 	stopped bool // failOnErrors ended the request
 }
@@ -39,6 +40,7 @@ type bulkOp struct {
 	needs []int
 	err   error // why it cannot run
 
+	write  *Write
 	edit   *storage.Edit      // POST
 	update storage.UpdateFunc // PUT, PATCH
 	remove storage.DeleteFunc // DELETE
@@ -62,6 +64,9 @@ func (s *Service) Bulk(ctx context.Context, c scim.Caller, ops []scim.BulkOperat
 		ops[i].Data = nil // the caller keeps the rest for its answer
 	}
 	b.address()
+	if err := b.prepareChecks(ctx); err != nil {
+		return nil, err
+	}
 	if err := b.prepare(ctx); err != nil {
 		return nil, err
 	}

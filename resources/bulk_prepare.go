@@ -10,6 +10,7 @@ import (
 	"rollcall/scim/compat"
 	"rollcall/scim/patch"
 	"rollcall/scim/schema"
+	"rollcall/storage"
 )
 
 // parallelFrom is the number of operations from which on handing them to workers pays.
@@ -48,11 +49,44 @@ func (b *bulk) prepare(ctx context.Context) error {
 	return ctx.Err()
 }
 
-func (b *bulk) prepareOp(ctx context.Context, c scim.Caller, op *bulkOp) {
-	if op.err != nil || op.Method == http.MethodDelete {
-		if op.err == nil {
-			op.remove = deletion(c, scim.Precondition{IfMatch: op.Version})
+// prepareChecks asks each type once for what its checks work with.
+func (b *bulk) prepareChecks(ctx context.Context) error {
+	b.states = map[*Definition]any{}
+	for i := range b.ops {
+		d := b.ops[i].def
+		if d == nil || d.Check == nil {
+			continue
 		}
+		if _, done := b.states[d]; done {
+			continue
+		}
+		state, err := d.Check.Prepare(ctx, b.caller)
+		if err != nil {
+			return fail(b.caller, d, err)
+		}
+		b.states[d] = state
+	}
+	return nil
+}
+
+var bulkWriteOps = map[string]storage.ChangeOp{
+	http.MethodPost: storage.OpCreate, http.MethodPut: storage.OpReplace, http.MethodPatch: storage.OpPatch,
+	http.MethodDelete: storage.OpDelete,
+}
+
+func (b *bulk) prepareOp(ctx context.Context, c scim.Caller, op *bulkOp) {
+	if op.err != nil {
+		return
+	}
+	w := &Write{Caller: c, Key: b.key(op), At: b.at, Op: bulkWriteOps[op.Method], State: b.states[op.def]}
+	op.write = w
+	if op.Method != http.MethodPost {
+		if op.err = op.def.before(ctx, w); op.err != nil {
+			return
+		}
+	}
+	if op.Method == http.MethodDelete {
+		op.remove = deletion(c, scim.Precondition{IfMatch: op.Version})
 		return
 	}
 	// References are resolved first: what this operation depends on matters even if its data is bad, as the
@@ -70,13 +104,14 @@ func (b *bulk) prepareOp(ctx context.Context, c scim.Caller, op *bulkOp) {
 			return
 		}
 		if op.Method == http.MethodPost {
-			if op.edit, op.err = b.creation(ctx, c, op.def, doc); op.err == nil && b.preparer != nil {
+			op.edit, op.err = b.creation(ctx, w, op.def, doc)
+			if op.err == nil && b.preparer != nil && op.def.OnCreate == nil {
 				op.err = b.preparer.Prepare(b.key(op), b.at, op.edit)
 			}
 			break
 		}
 		secret, err := b.hashSecrets(ctx, doc.Secret)
-		op.update, op.err = op.def.replacement(c, pre, doc, secret, &op.out), err
+		op.update, op.err = op.def.replacement(w, pre, doc, secret, &op.out), err
 	case http.MethodPatch:
 		plan, err := patch.Compile(op.def.ResourceType, op.Data, patch.Options{
 			Session: c.Compat, MaxOperations: b.limits.patchOperations, MaxValues: b.limits.values,
@@ -86,7 +121,7 @@ func (b *bulk) prepareOp(ctx context.Context, c scim.Caller, op *bulkOp) {
 			return
 		}
 		secret, err := b.hashSecrets(ctx, plan.Secret())
-		op.update, op.err = op.def.patching(c, pre, plan, secret, &op.out), err
+		op.update, op.err = op.def.patching(w, pre, plan, secret, &op.out), err
 	}
 	op.Data = nil // decoded: let it go before the store is called
 }

@@ -81,18 +81,17 @@ func (b *bulk) refused(i int) error {
 }
 
 func (b *bulk) runOp(ctx context.Context, tx storage.Tx, op *bulkOp) error {
-	k := b.key(op)
 	var (
 		rec *storage.Record
 		err error
 	)
 	switch op.Method {
 	case http.MethodPost:
-		rec, err = tx.Insert(ctx, k, b.at, op.edit)
+		rec, err = op.def.insertIn(ctx, tx, op.write, op.edit)
 	case http.MethodDelete:
-		return tx.Delete(ctx, k, b.at, op.remove)
+		return op.def.deleteIn(ctx, tx, op.write, op.remove)
 	default:
-		rec, _, err = tx.Update(ctx, k, b.at, op.update)
+		rec, err = op.def.updateIn(ctx, tx, op.write, op.update)
 	}
 	if err != nil {
 		return err

@@ -3,7 +3,6 @@ package resources
 import (
 	"context"
 	"errors"
-	"time"
 
 	"rollcall/scim"
 	"rollcall/scim/compat"
@@ -18,19 +17,22 @@ func (s *Service) Create(ctx context.Context, c scim.Caller, t *schema.ResourceT
 	if err != nil {
 		return nil, err
 	}
-	e, err := s.creation(ctx, c, d, doc)
+	w, err := s.newWrite(ctx, c, d, storage.OpCreate, s.newID())
+	if err != nil {
+		return nil, err
+	}
+	e, err := s.creation(ctx, w, d, doc)
 	if err != nil {
 		return nil, err
 	}
 	// The id of a new resource is not known to anyone, so no group can list it yet; and a group has just the members
 	// that it is created with. What need not be asked is not.
 	have := query.Load{Members: len(doc.Members) > 0}
-	at := s.now()
-	rec, err := s.store.Insert(ctx, storage.Key{Org: c.Org, Type: d.Name, ID: s.newID()}, at, e)
+	rec, err := s.insert(ctx, w, d, e)
 	var taken *storage.UniqueError
 	if errors.As(err, &taken) && d.Revive != nil && c.Compat.Has(compat.ReactivateOnCreate) {
 		have = query.Load{Members: true, Groups: true}
-		rec, err = s.revive(ctx, c, d, at, taken, doc, e.Secret)
+		rec, err = s.revive(ctx, w, d, taken, doc, e.Secret)
 	}
 	if err != nil {
 		return nil, fail(c, d, err)
@@ -40,12 +42,22 @@ func (s *Service) Create(ctx context.Context, c scim.Caller, t *schema.ResourceT
 }
 
 // creation checks a new resource and turns it into what the store inserts.
-func (s *Service) creation(ctx context.Context, c scim.Caller, d *Definition, doc *schema.Document) (*storage.Edit, error) {
+func (s *Service) creation(ctx context.Context, w *Write, d *Definition, doc *schema.Document) (*storage.Edit, error) {
+	c := w.Caller
 	if d.Default != nil {
 		d.Default(doc)
 	}
 	p := c.Compat.Profile()
 	(&outcome{d.normalize(p, doc.Attrs)}).join(c.Compat)
+	w.Doc = doc.Attrs
+	if err := d.check(w); err != nil {
+		return nil, err
+	}
+	if d.OnCreate != nil {
+		if err := d.OnCreate.Before(ctx, w); err != nil {
+			return nil, err
+		}
+	}
 	if err := d.Validate(doc.Attrs); err != nil {
 		return nil, err
 	}
@@ -68,7 +80,8 @@ func (s *Service) creation(ctx context.Context, c scim.Caller, d *Definition, do
 // revive re-activates the resource whose unique attribute a creation met, with the new content
 // (compat.ReactivateOnCreate). The answer stays that of a creation, 201 with Location: the client asked for a
 // resource, has one now, and takes its id from there. A resource that is not to be revived leaves the 409.
-func (s *Service) revive(ctx context.Context, c scim.Caller, d *Definition, at time.Time, taken *storage.UniqueError, doc *schema.Document, secret scim.Attributes) (*storage.Record, error) {
+func (s *Service) revive(ctx context.Context, w *Write, d *Definition, taken *storage.UniqueError, doc *schema.Document, secret scim.Attributes) (*storage.Record, error) {
+	c := w.Caller
 	where := d.holder(taken.Attr, doc.Attrs)
 	if where == nil {
 		return nil, taken
@@ -81,8 +94,10 @@ func (s *Service) revive(ctx context.Context, c scim.Caller, d *Definition, at t
 		return nil, taken
 	}
 	var out outcome
-	replace := d.replacement(c, scim.Precondition{}, doc, secret, &out)
-	rec, _, err := s.store.Update(ctx, page.Records[0].Key, at, func(cur storage.Current) (*storage.Edit, error) {
+	again := *w
+	again.Key, again.Op = page.Records[0].Key, storage.OpReplace
+	replace := d.replacement(&again, scim.Precondition{}, doc, secret, &out)
+	rec, _, err := s.store.Update(ctx, again.Key, w.At, func(cur storage.Current) (*storage.Edit, error) {
 		old, err := scim.DecodeAttributes(cur.Record().Doc)
 		if err != nil {
 			return nil, err

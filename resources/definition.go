@@ -1,6 +1,7 @@
 package resources
 
 import (
+	"errors"
 	"fmt"
 
 	"rollcall/scim"
@@ -29,9 +30,20 @@ type Definition struct {
 	// Revive says whether creating next, whose unique attribute old has, is to re-activate old instead
 	// (compat.ReactivateOnCreate).
 	Revive func(old, next scim.Attributes) bool
+	// Keys are unique keys beside those of the schema, for values that are unique only in some states. Their Attr is
+	// the path of an attribute in Indexed.
+	Keys func(doc scim.Attributes) []query.UniqueKey
+	// Check judges and completes what a write is about to store; see [Checker].
+	Check Checker
+	// OnCreate, OnUpdate and OnDelete are what such a write means beside its own document; see [Rules].
+	OnCreate, OnUpdate, OnDelete Rules
+	// View serves what no document holds; see [View].
+	View View
 
 	secrets []*schema.Attribute // returned=never
 	rules   []uniqueField       // Unique, resolved
+	// computed are the paths of the attributes that no document holds.
+	computed []string
 }
 
 // UniqueRule makes the attribute at Path unique for the clients whose profile has Rule. The key is written with
@@ -50,6 +62,7 @@ type uniqueField struct {
 type Registry struct {
 	*schema.Registry
 	definitions map[scim.TypeName]*Definition
+	views       bool // some type has a View
 }
 
 // Default returns the resource types of Rollcall. Each call makes new ones.
@@ -71,12 +84,23 @@ func NewRegistry(definitions ...*Definition) (*Registry, error) {
 			return nil, fmt.Errorf("resource type %s: %w", d.Name, err)
 		}
 		r.definitions[d.Name] = d
+		r.views = r.views || d.View != nil
 	}
 	return r, nil
 }
 
 func (d *Definition) build() error {
-	d.secrets, d.rules = nil, nil
+	d.secrets, d.rules, d.computed = nil, nil, nil
+	for _, s := range d.schemas() {
+		for _, a := range s.Attributes {
+			if a.Computed {
+				d.computed = append(d.computed, schema.Path{Schema: s, Attr: a, Extension: s != d.Schema}.String())
+			}
+		}
+	}
+	if (d.OnCreate != nil || d.OnUpdate != nil) && d.Members != "" {
+		return errors.New("the writes of a type with members have no rules")
+	}
 	for _, a := range d.Schema.Attributes {
 		if a.Returned != schema.ReturnedNever {
 			continue
@@ -103,12 +127,23 @@ func (d *Definition) build() error {
 // StorageTypes is what a store must know of the registered types.
 func (r *Registry) StorageTypes() []storage.Type {
 	types := make([]storage.Type, 0, len(r.definitions))
-	for _, t := range r.Types() {
+	for _, t := range r.All() {
 		types = append(types, storage.Type{
 			Name: t.Name, Indexes: t.Indexes(), Members: t.Members, Groups: t.Groups,
 		})
 	}
 	return types
+}
+
+// Definition returns the definition of the type called name, be it internal; nil if there is none.
+func (r *Registry) Definition(name scim.TypeName) *Definition { return r.definitions[name] }
+
+func (d *Definition) schemas() []*schema.Schema {
+	list := []*schema.Schema{d.Schema}
+	for _, e := range d.Extensions {
+		list = append(list, e.Schema)
+	}
+	return list
 }
 
 // Endpoints are the endpoints of the registered types, as scopes name them.
@@ -123,6 +158,9 @@ func (r *Registry) Endpoints() []string {
 // uniqueKeys are the keys of the schema and those that the profile adds.
 func (d *Definition) uniqueKeys(p compat.Profile, doc scim.Attributes) []query.UniqueKey {
 	keys := d.UniqueKeys(doc)
+	if d.Keys != nil {
+		keys = append(keys, d.Keys(doc)...)
+	}
 	for _, u := range d.rules {
 		if !p.Has(u.rule) {
 			continue

@@ -19,7 +19,11 @@ func (s *Service) Delete(ctx context.Context, c scim.Caller, t *schema.ResourceT
 	if err != nil {
 		return err
 	}
-	if err := s.store.Delete(ctx, k, s.now(), deletion(c, pre)); err != nil {
+	w, err := s.newWrite(ctx, c, d, storage.OpDelete, k.ID)
+	if err != nil {
+		return err
+	}
+	if err := s.remove(ctx, w, d, deletion(c, pre)); err != nil {
 		return fail(c, d, err)
 	}
 	return nil

@@ -26,8 +26,12 @@ func (s *Service) Patch(ctx context.Context, c scim.Caller, t *schema.ResourceTy
 	if err != nil {
 		return nil, err
 	}
+	w, err := s.newWrite(ctx, c, d, storage.OpPatch, k.ID)
+	if err != nil {
+		return nil, err
+	}
 	var out outcome
-	rec, _, err := s.store.Update(ctx, k, s.now(), d.patching(c, pre, plan, secret, &out))
+	rec, err := s.update(ctx, w, d, d.patching(w, pre, plan, secret, &out))
 	if err != nil {
 		return nil, fail(c, d, err)
 	}
@@ -37,8 +41,8 @@ func (s *Service) Patch(ctx context.Context, c scim.Caller, t *schema.ResourceTy
 
 // patching is the store's callback of a PATCH. A plan about members alone touches neither the document nor the
 // members that it does not name: it costs the same whatever the size of the group.
-func (d *Definition) patching(c scim.Caller, pre scim.Precondition, plan *patch.Plan, secret scim.Attributes, out *outcome) storage.UpdateFunc {
-	p := c.Compat.Profile()
+func (d *Definition) patching(w *Write, pre scim.Precondition, plan *patch.Plan, secret scim.Attributes, out *outcome) storage.UpdateFunc {
+	c, p := w.Caller, w.Caller.Compat.Profile()
 	return func(cur storage.Current) (*storage.Edit, error) {
 		*out = outcome{}
 		rec := cur.Record()
@@ -61,6 +65,9 @@ func (d *Definition) patching(c scim.Caller, pre scim.Precondition, plan *patch.
 		if res.Changed {
 			next = res.Doc
 			out.used = append(slices.Clip(out.used), d.normalize(p, next)...)
+			if err := d.checkUpdate(w, old, next); err != nil {
+				return nil, err
+			}
 			if err := d.Validate(next); err != nil {
 				return nil, err
 			}

@@ -26,8 +26,12 @@ func (s *Service) Replace(ctx context.Context, c scim.Caller, t *schema.Resource
 	if err != nil {
 		return nil, err
 	}
+	w, err := s.newWrite(ctx, c, d, storage.OpReplace, k.ID)
+	if err != nil {
+		return nil, err
+	}
 	var out outcome
-	rec, _, err := s.store.Update(ctx, k, s.now(), d.replacement(c, pre, doc, secret, &out))
+	rec, err := s.update(ctx, w, d, d.replacement(w, pre, doc, secret, &out))
 	if err != nil {
 		return nil, fail(c, d, err)
 	}
@@ -36,8 +40,8 @@ func (s *Service) Replace(ctx context.Context, c scim.Caller, t *schema.Resource
 }
 
 // replacement is the store's callback of a PUT.
-func (d *Definition) replacement(c scim.Caller, pre scim.Precondition, doc *schema.Document, secret scim.Attributes, out *outcome) storage.UpdateFunc {
-	p := c.Compat.Profile()
+func (d *Definition) replacement(w *Write, pre scim.Precondition, doc *schema.Document, secret scim.Attributes, out *outcome) storage.UpdateFunc {
+	c, p := w.Caller, w.Caller.Compat.Profile()
 	return func(cur storage.Current) (*storage.Edit, error) {
 		*out = outcome{}
 		rec := cur.Record()
@@ -53,6 +57,9 @@ func (d *Definition) replacement(c scim.Caller, pre scim.Precondition, doc *sche
 			return nil, err
 		}
 		out.used = d.normalize(p, next)
+		if err := d.checkUpdate(w, old, next); err != nil {
+			return nil, err
+		}
 		if err := d.Validate(next); err != nil {
 			return nil, err
 		}

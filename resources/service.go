@@ -123,16 +123,30 @@ func (s *Service) Get(ctx context.Context, c scim.Caller, t *schema.ResourceType
 	if err != nil {
 		return nil, err
 	}
+	if d.View != nil {
+		if err := d.View.Settle(ctx, c, k.ID); err != nil {
+			return nil, fail(c, d, err)
+		}
+	}
 	rec, err := s.store.Get(ctx, k, d.relations(load))
 	if err != nil {
 		return nil, fail(c, d, err)
 	}
-	return resource(rec), nil
+	r := resource(rec)
+	if err := s.compute(ctx, c, d, load, r); err != nil {
+		return nil, err
+	}
+	return r, nil
 }
 
 // Query returns one page (RFC 7644 3.4.2).
 func (s *Service) Query(ctx context.Context, c scim.Caller, q query.Query) (*query.Page, error) {
 	q.Load.Secret = false
+	if s.registry.views {
+		if page, done, err := s.viewed(ctx, c, &q); done || err != nil {
+			return page, err
+		}
+	}
 	p, err := s.store.Query(ctx, c.Org, q)
 	if err != nil {
 		return nil, fail(c, nil, err)
@@ -141,13 +155,18 @@ func (s *Service) Query(ctx context.Context, c scim.Caller, q query.Query) (*que
 	for i := range p.Records {
 		page.Resources[i] = *resource(&p.Records[i])
 	}
+	if s.registry.views && q.Load.Computed {
+		if err := s.computeAll(ctx, c, page.Resources); err != nil {
+			return nil, err
+		}
+	}
 	return page, nil
 }
 
 // relations is load without what the type does not have.
 func (d *Definition) relations(load query.Load) query.Load {
 	load.Members = load.Members && d.Members != ""
-	load.Groups = load.Groups && d.Groups != ""
+	load.Groups = (load.Groups || load.Computed && d.View != nil) && d.Groups != ""
 	load.Secret = false
 	return load
 }
@@ -162,6 +181,17 @@ func resource(r *storage.Record) *scim.Resource {
 // answer is the resource as a write left it, with the relations that load asks for. Those are read afterwards: a
 // concurrent change of them may be seen already, one of the document is not.
 func (s *Service) answer(ctx context.Context, c scim.Caller, d *Definition, rec *storage.Record, load query.Load) (*scim.Resource, error) {
+	r, err := s.related(ctx, c, d, rec, load)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.compute(ctx, c, d, load, r); err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
+func (s *Service) related(ctx context.Context, c scim.Caller, d *Definition, rec *storage.Record, load query.Load) (*scim.Resource, error) {
 	r := resource(rec)
 	if load = d.relations(load); !load.Members && !load.Groups {
 		return r, nil

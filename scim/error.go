@@ -33,6 +33,7 @@ type Error struct {
 	Type       ErrorType     // scimType; empty if none fits
 	Detail     string        // one sentence for people
 	Path       string        // attribute concerned, canonical; empty if none
+	Code       string        // stable machine code of the companion API, such as "last_owner"; empty: Type or Status says it
 	RetryAfter time.Duration // for 429 and 503; 0 leaves the header out
 	Cause      error         // private: logged, never sent
 }

@@ -30,6 +30,10 @@ const (
 // OrgID identifies an organization. Everything but organizations themselves belongs to exactly one.
 type OrgID string
 
+// SystemOrg is the organization of what belongs to none, such as which organizations a person's login leads to. No
+// token is of it and no list shows it.
+const SystemOrg OrgID = "00000000-0000-0000-0000-000000000000"
+
 // TypeName is the name of a resource type, as in meta.resourceType ("User").
 type TypeName string
 

@@ -25,19 +25,23 @@ func TypeScope(endpoint string, write bool) string {
 // Allows reports whether a token with these scopes may read, or write, resources of the type at endpoint.
 func Allows(scopes []string, endpoint string, write bool) bool {
 	for _, s := range scopes {
-		switch {
-		case s == ScopeSCIM:
+		if s == ScopeSCIM || s == ScopeSCIMRead && !write {
 			return true
-		case s == ScopeSCIMRead:
-			if !write {
-				return true
-			}
-		case strings.HasPrefix(s, ScopeSCIM+":"):
-			s = s[len(ScopeSCIM)+1:]
-			name, readOnly := strings.CutSuffix(s, readSuffix)
-			if strings.EqualFold(name, strings.Trim(endpoint, "/")) && (!readOnly || !write) {
-				return true
-			}
+		}
+	}
+	return Names(scopes, endpoint, write)
+}
+
+// Names reports whether one of the scopes names the type at endpoint and allows it to be read, or written.
+func Names(scopes []string, endpoint string, write bool) bool {
+	for _, s := range scopes {
+		name, ok := strings.CutPrefix(s, ScopeSCIM+":")
+		if !ok {
+			continue
+		}
+		name, readOnly := strings.CutSuffix(name, readSuffix)
+		if strings.EqualFold(name, strings.Trim(endpoint, "/")) && (!readOnly || !write) {
+			return true
 		}
 	}
 	return false

@@ -64,7 +64,7 @@ func (x *exchange) refuse(reason string) error {
 
 // authorize demands that the token may read, or write, resources of t.
 func (x *exchange) authorize(t *endpointType, write bool) error {
-	if scim.Allows(x.client.Scopes, t.Endpoint, write) {
+	if t.Allows(x.client.Scopes, write) {
 		return nil
 	}
 	return x.lacks(scim.TypeScope(t.Endpoint, write))
@@ -81,7 +81,7 @@ func (x *exchange) lacks(scope string) error {
 func (x *exchange) readable() []*endpointType {
 	var list []*endpointType
 	for _, t := range x.api.types {
-		if scim.Allows(x.client.Scopes, t.Endpoint, false) {
+		if t.Allows(x.client.Scopes, false) {
 			list = append(list, t)
 		}
 	}

@@ -60,7 +60,7 @@ func (x *exchange) runBulk(body *bytes.Buffer) ([]scim.BulkOperation, []scim.Bul
 
 func (x *exchange) writesAnything() bool {
 	for _, t := range x.api.types {
-		if scim.Allows(x.client.Scopes, t.Endpoint, true) {
+		if t.Allows(x.client.Scopes, true) {
 			return true
 		}
 	}
@@ -149,7 +149,7 @@ func (x *exchange) bulkForm(op *scim.BulkOperation) error {
 	}
 	segment, _, _ := strings.Cut(strings.TrimLeft(op.Path, "/"), "/")
 	for _, t := range x.api.types {
-		if strings.EqualFold(segment, strings.TrimPrefix(t.Endpoint, "/")) && !scim.Allows(x.client.Scopes, t.Endpoint, true) {
+		if strings.EqualFold(segment, strings.TrimPrefix(t.Endpoint, "/")) && !t.Allows(x.client.Scopes, true) {
 			return scim.Forbidden("the token lacks the scope %s", scim.TypeScope(t.Endpoint, true))
 		}
 	}

@@ -87,6 +87,7 @@ func (x *exchange) run(types []*endpointType, p *params) error {
 		l := load(t, sel)
 		q.Load.Members = q.Load.Members || l.Members
 		q.Load.Groups = q.Load.Groups || l.Groups
+		q.Load.Computed = q.Load.Computed || l.Computed
 		q.Sources[i].Type = t.Name
 	}
 	if err := x.where(types, p, &q); err != nil {

@@ -174,8 +174,9 @@ func load(t *endpointType, sel *projection.Selection) query.Load {
 
 func loadOf(t *endpointType, sel *projection.Selection) query.Load {
 	return query.Load{
-		Members: t.Members != "" && sel.Wants(t.Members),
-		Groups:  t.Groups != "" && sel.Wants(t.Groups),
+		Members:  t.Members != "" && sel.Wants(t.Members),
+		Groups:   t.Groups != "" && sel.Wants(t.Groups),
+		Computed: sel.WantsComputed(),
 	}
 }
 

@@ -20,6 +20,32 @@ func (s *Selection) Wants(name string) bool {
 	return err == nil && s.passes(p.Attr, s.named.child(name), s.written.child(name), s.mode)
 }
 
+// WantsComputed reports whether an answer carries an attribute that is computed when it is read.
+func (s *Selection) WantsComputed() bool {
+	for _, a := range s.rt.Schema.Attributes {
+		if a.Computed && s.passes(a, s.named.child(a.Name), s.written.child(a.Name), s.mode) {
+			return true
+		}
+	}
+	for _, e := range s.rt.Extensions {
+		named := s.named.child(e.URN)
+		m := s.mode
+		if named != nil {
+			m = inner(m, named)
+		}
+		for _, a := range e.Attributes {
+			n := named.child(a.Name)
+			if n == nil && excluded(s.mode, named) {
+				n = named
+			}
+			if a.Computed && s.passes(a, n, nil, m) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // WantsSub reports whether an answer carries the sub-attribute sub of the elements of name. By it relations are
 // written without being put into a document first.
 func (s *Selection) WantsSub(name, sub string) bool {

@@ -123,21 +123,22 @@ func (s *Selection) Written(names []string) *Selection {
 // AsksRequest reports whether the type has attributes with returned=request at all: only then it is worth while
 // to collect what a client wrote.
 func AsksRequest(rt *schema.ResourceType) bool {
-	return anyAttribute(rt, func(a *schema.Attribute) bool { return a.Returned == schema.ReturnedRequest })
+	return anyAttribute(rt, func(a *schema.Attribute) bool { return a.Returned == schema.ReturnedRequest && !a.Computed })
 }
 
 // plain reports whether everything in a stored document may be returned by default.
 func plain(rt *schema.ResourceType) bool {
 	core := func(a *schema.Attribute) bool {
-		// Secrets, which are top-level core attributes, are not in documents.
-		return a.Returned == schema.ReturnedRequest || slices.ContainsFunc(a.Sub, hidden)
+		// Secrets, which are top-level core attributes, are not in documents; nor is what is computed, unless it was
+		// asked for.
+		return a.Returned == schema.ReturnedRequest && !a.Computed || slices.ContainsFunc(a.Sub, hidden)
 	}
 	if slices.ContainsFunc(rt.Schema.Attributes, core) {
 		return false
 	}
 	for _, e := range rt.Extensions {
 		for _, a := range e.Attributes {
-			if hidden(a) || slices.ContainsFunc(a.Sub, hidden) {
+			if hidden(a) && !a.Computed || slices.ContainsFunc(a.Sub, hidden) {
 				return false
 			}
 		}

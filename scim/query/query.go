@@ -154,6 +154,7 @@ type Load struct {
 	FewMembers bool
 	Groups     bool // the groups of a member, direct and indirect
 	Secret     bool // attributes with returned=never (password hash); only hooks ask for it
+	Computed   bool // attributes that no document holds; a service adds them, stores ignore it
 }
 
 // Page is the answer to a Query, as a service hands it to the edge.

@@ -72,7 +72,10 @@ type Attribute struct {
 	// CanonicalValues are suggestions, not an enumeration (RFC 7643 2.3.1).
 	CanonicalValues []string
 	ReferenceTypes  []string
-	Sub             []*Attribute // of a complex attribute; never complex themselves
+	// Computed attributes are in no stored document: whoever serves the type works them out when they are read. They
+	// are top-level and read-only.
+	Computed bool
+	Sub      []*Attribute // of a complex attribute; never complex themselves
 
 	full string // path in the type that it was first registered with
 }

@@ -27,6 +27,11 @@ type ResourceType struct {
 	// Keep are top-level attributes that a PUT without them leaves as they are, because clients send partial
 	// profiles and losing the value would cut access: `active`. Members and secrets are always kept.
 	Keep []string
+	// Access says which scopes reach the type.
+	Access Access
+	// Internal types are stored and searched like any other, but are on no endpoint and in no discovery document:
+	// what the server keeps for itself. Endpoint is empty then.
+	Internal bool
 
 	common  *Schema
 	indexes []query.Index
@@ -44,22 +49,27 @@ func (t *ResourceType) boxedURNs() []any {
 
 // Registry is the set of resource types that a server knows.
 type Registry struct {
-	types   []*ResourceType
+	types   []*ResourceType // those on the wire
+	all     []*ResourceType
 	schemas []*Schema
 }
 
 // NewRegistry checks the definitions and derives what the rest of the server needs from them.
 func NewRegistry(types ...*ResourceType) (*Registry, error) {
-	r := &Registry{types: types}
+	r := &Registry{all: types}
 	for i, t := range types {
 		if err := t.build(); err != nil {
 			return nil, fmt.Errorf("resource type %s: %w", t.Name, err)
 		}
 		for _, o := range types[:i] {
-			if o.Name == t.Name || strings.EqualFold(o.Endpoint, t.Endpoint) {
+			if o.Name == t.Name || !t.Internal && strings.EqualFold(o.Endpoint, t.Endpoint) {
 				return nil, fmt.Errorf("resource type %s: name or endpoint registered twice", t.Name)
 			}
 		}
+		if t.Internal {
+			continue
+		}
+		r.types = append(r.types, t)
 		r.addSchema(t.Schema)
 		for _, e := range t.Extensions {
 			r.addSchema(e.Schema)
@@ -74,12 +84,15 @@ func (r *Registry) addSchema(s *Schema) {
 	}
 }
 
-// Types returns the resource types in the order of registration.
+// Types returns the resource types that clients may see, in the order of registration.
 func (r *Registry) Types() []*ResourceType { return r.types }
 
-// Type returns the resource type called name, nil if there is none.
+// All returns the internal types as well.
+func (r *Registry) All() []*ResourceType { return r.all }
+
+// Type returns the resource type called name, be it internal; nil if there is none.
 func (r *Registry) Type(name scim.TypeName) *ResourceType {
-	for _, t := range r.types {
+	for _, t := range r.all {
 		if t.Name == name {
 			return t
 		}
@@ -91,8 +104,11 @@ func (r *Registry) Type(name scim.TypeName) *ResourceType {
 func (r *Registry) Schemas() []*Schema { return r.schemas }
 
 func (t *ResourceType) build() error {
-	if t.Name == "" || t.Schema == nil || !strings.HasPrefix(t.Endpoint, "/") {
+	if t.Name == "" || t.Schema == nil || !t.Internal && !strings.HasPrefix(t.Endpoint, "/") {
 		return errors.New("name, endpoint and schema are required")
+	}
+	if t.Internal && t.Endpoint != "" {
+		return errors.New("an internal type has no endpoint")
 	}
 	t.common = commonAttributes()
 	t.urns = t.boxedURNs()
@@ -154,6 +170,9 @@ func checkAttributes(list []*Attribute, sub bool) error {
 		}
 		if (a.Kind == query.Complex) != (len(a.Sub) > 0) || sub && a.Kind == query.Complex {
 			return fmt.Errorf("%s: a complex attribute has sub-attributes, which are not complex", a.Name)
+		}
+		if a.Computed && (sub || a.Mutability != ReadOnly) {
+			return fmt.Errorf("%s: only top-level, read-only attributes can be computed", a.Name)
 		}
 		if err := checkAttributes(a.Sub, true); err != nil {
 			return fmt.Errorf("%s: %w", a.Name, err)
