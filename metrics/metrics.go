@@ -37,6 +37,8 @@ type Metrics struct {
 
 	storeOps       *prometheus.CounterVec
 	storeDurations *prometheus.HistogramVec
+	storeCommands  *prometheus.CounterVec
+	commandTimes   *prometheus.HistogramVec
 	commitWrites   prometheus.Histogram
 	commitDuration prometheus.Histogram
 }
@@ -90,6 +92,15 @@ func New(reg prometheus.Registerer, o Options) (*Metrics, error) {
 			Help:    "Time that a call of the store took; of a write, until it was durable.",
 			Buckets: durationBuckets(),
 		}, []string{"operation"}),
+		storeCommands: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "rollcall_store_commands_total",
+			Help: "Commands sent to MongoDB, by command and result; one operation of the store may take several.",
+		}, []string{"command", "result"}),
+		commandTimes: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name:    "rollcall_store_command_duration_seconds",
+			Help:    "Time until MongoDB answered a command.",
+			Buckets: durationBuckets(),
+		}, []string{"command"}),
 		commitWrites: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name:    "rollcall_store_commit_writes",
 			Help:    "Writes that shared one group commit of the embedded store.",
@@ -117,7 +128,7 @@ func New(reg prometheus.Registerer, o Options) (*Metrics, error) {
 	}
 	for _, c := range []prometheus.Collector{
 		m.requests, m.durations, m.inFlight, m.panics, m.rejected, m.relaxations, m.authFailures,
-		m.storeOps, m.storeDurations, m.commitWrites, m.commitDuration, info,
+		m.storeOps, m.storeDurations, m.storeCommands, m.commandTimes, m.commitWrites, m.commitDuration, info,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	} {
 		if err := reg.Register(c); err != nil {
@@ -155,6 +166,12 @@ func (m *Metrics) Rejection(reason string) { m.rejected.WithLabelValues(reason).
 func (m *Metrics) StoreOperation(op, result string, d time.Duration) {
 	m.storeOps.WithLabelValues(op, result).Inc()
 	m.storeDurations.WithLabelValues(op).Observe(d.Seconds())
+}
+
+// StoreCommand counts one command to MongoDB; result is "ok" or "error".
+func (m *Metrics) StoreCommand(command, result string, d time.Duration) {
+	m.storeCommands.WithLabelValues(command, result).Inc()
+	m.commandTimes.WithLabelValues(command).Observe(d.Seconds())
 }
 
 // GroupCommit counts one commit of the embedded store that made so many writes durable.

@@ -74,6 +74,13 @@ type Memberships interface {
 	Groups(ctx context.Context, k Key) ([]Membership, error)
 }
 
+// Checker is a Store that can verify its own database.
+type Checker interface {
+	// Check reads the whole database, whose store goes on serving, and returns what is wrong with it: by collection or
+	// table, and no value of a document.
+	Check(ctx context.Context) ([]string, error)
+}
+
 // Tx is the handle of one Step. It sees the step's own writes. It MUST not be used after the step returned.
 type Tx interface {
 	Writer

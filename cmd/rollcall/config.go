@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"rollcall/scim/api"
-	"rollcall/storage/sqlite"
 )
 
 // Config is everything that can be set. [settings] says under which name.
@@ -21,6 +20,8 @@ type Config struct {
 	Listen         string
 	OpsListen      string
 	Data           string
+	Store          secret // connection string; "": the embedded store in Data
+	StoreFile      string
 	BaseURL        string
 	TrustedProxies []netip.Prefix
 	TLSCert        string
@@ -87,7 +88,7 @@ func Defaults() Config {
 		MetricsPerOrganization: true,
 		Pprof:                  true,
 		CursorTimeout:          time.Hour,
-		CacheSize:              sqlite.DefaultCache,
+		CacheSize:              defaultCache,
 		Limits: Limits{
 			Header: 64 << 10, Body: 1 << 20, BulkBody: 16 << 20, JSONDepth: 32,
 			FilterLength: 8 << 10, FilterDepth: 50, FilterTerms: 200,
@@ -188,6 +189,12 @@ func (c *Config) check() []error {
 	if _, err := c.bootstrapToken(); err != nil {
 		add("bootstrap-token-file: %w", err)
 	}
+	if c.Store != "" && c.StoreFile != "" {
+		add("store-file: give it or store, not both")
+	}
+	if _, err := c.storeURI(); err != nil {
+		add("store-file: %w", err)
+	}
 	if c.Limits.BulkBody < c.Limits.Body {
 		add("limit-bulk-body: must not be below limit-body (%s)", formatSize(c.Limits.Body))
 	}
@@ -205,20 +212,39 @@ func (c *Config) bootstrapToken() (string, error) {
 	if c.BootstrapTokenFile == "" {
 		return string(c.BootstrapToken), nil
 	}
-	f, err := os.Open(c.BootstrapTokenFile)
+	return readSecret(c.BootstrapTokenFile)
+}
+
+// storeURI returns the connection string of the database, "" for the embedded store.
+func (c *Config) storeURI() (string, error) {
+	if c.StoreFile == "" {
+		return string(c.Store), nil
+	}
+	text, err := readSecret(c.StoreFile)
+	if err != nil {
+		return "", err
+	}
+	var uri secret
+	err = storeValue{&uri}.Set(text)
+	return string(uri), err
+}
+
+// readSecret returns what a file holds beside white space around it.
+func readSecret(name string) (string, error) {
+	f, err := os.Open(name)
 	if err != nil {
 		return "", err
 	}
 	defer f.Close()
-	text, err := io.ReadAll(io.LimitReader(f, 4<<10))
+	text, err := io.ReadAll(io.LimitReader(f, 16<<10))
 	if err != nil {
 		return "", err
 	}
-	token := strings.TrimSpace(string(text))
-	if token == "" {
+	value := strings.TrimSpace(string(text))
+	if value == "" {
 		return "", errors.New("the file is empty")
 	}
-	return token, nil
+	return value, nil
 }
 
 func (c *Config) tls() bool { return c.TLSCert != "" }

@@ -45,6 +45,34 @@ func (v secretValue) Set(text string) error { *v.p = secret(text); return nil }
 func (v secretValue) String() string        { return v.p.String() }
 func (v secretValue) Type() string          { return "secret" }
 
+// embeddedStore is how the store in the data directory is called where a connection string could stand.
+const embeddedStore = "sqlite"
+
+// storeValue is where the database is: in the data directory, or where a connection string says. The string may hold
+// a password, so it is never shown.
+type storeValue struct{ p *secret }
+
+func (v storeValue) Set(text string) error {
+	switch {
+	case text == "" || text == embeddedStore:
+		*v.p = ""
+	case strings.HasPrefix(text, "mongodb://"), strings.HasPrefix(text, "mongodb+srv://"):
+		*v.p = secret(text)
+	default:
+		return errors.New("must be " + embeddedStore + " or a connection string such as mongodb://host1,host2/rollcall?replicaSet=rs0")
+	}
+	return nil
+}
+
+func (v storeValue) String() string {
+	if *v.p == "" {
+		return embeddedStore
+	}
+	return "mongodb://" + v.p.String()
+}
+
+func (v storeValue) Type() string { return embeddedStore + "|mongodb://..." }
+
 type stringValue struct{ p *string }
 
 func (v stringValue) Set(text string) error { *v.p = text; return nil }

@@ -14,13 +14,13 @@ import (
 	"rollcall/resources"
 	"rollcall/scim"
 	"rollcall/storage"
-	"rollcall/storage/sqlite"
 )
 
 // database is the store with the service on top: what serve and the commands that work without a server share.
 type database struct {
 	registry *resources.Registry
-	store    *sqlite.Store
+	backend  backend
+	store    storage.Store
 	service  *resources.Service
 }
 
@@ -30,16 +30,13 @@ func openDatabase(ctx context.Context, c *Config, m *metrics.Metrics) (*database
 	if err != nil {
 		return nil, err
 	}
-	o := sqlite.Options{Dir: c.Data, Types: registry.StorageTypes(), Cache: c.CacheSize}
-	if c.CacheSize == 0 {
-		o.Cache = -1
-	}
-	if m != nil {
-		o.Now, o.Observer = time.Now, storeObserver(m)
-	}
-	store, err := sqlite.Open(ctx, o)
+	b, err := c.backend()
 	if err != nil {
-		return nil, fmt.Errorf("open the database in %s: %w", c.Data, err)
+		return nil, err
+	}
+	store, err := b.open(ctx, registry.StorageTypes(), m)
+	if err != nil {
+		return nil, err
 	}
 	service, err := resources.NewService(resources.Options{
 		Store: store, Registry: registry, Now: time.Now, NewID: newID, Random: rand.Reader,
@@ -48,7 +45,7 @@ func openDatabase(ctx context.Context, c *Config, m *metrics.Metrics) (*database
 	if err != nil {
 		return nil, errors.Join(err, store.Close())
 	}
-	return &database{registry: registry, store: store, service: service}, nil
+	return &database{registry: registry, backend: b, store: store, service: service}, nil
 }
 
 // close lets what is under way finish, the service before its store.
@@ -59,16 +56,6 @@ func (d *database) close() error {
 
 // newID returns a UUIDv7: its byte order is the order of creation, which is the order of lists.
 func newID() string { return uuid.Must(uuid.NewV7()).String() }
-
-// storeObserver tells m what the store did.
-func storeObserver(m *metrics.Metrics) sqlite.Observer {
-	return func(e sqlite.Event) {
-		if e.Op == "commit" {
-			m.GroupCommit(e.Writes, e.Took)
-		}
-		m.StoreOperation(e.Op, storeResult(e.Err), e.Took)
-	}
-}
 
 // storeResult is the kind of a store's answer, as a label: never its text.
 func storeResult(err error) string {
@@ -173,11 +160,15 @@ func (o *operator) RevokeToken(ctx context.Context, idOrSlug, id string) error {
 }
 
 func (o *operator) Backup(ctx context.Context, file string) error {
-	return o.db.store.Backup(ctx, file)
+	return o.db.backend.backup(ctx, o.db.store, file)
 }
 
 func (o *operator) Check(ctx context.Context) ([]string, error) {
-	return o.db.store.Check(ctx)
+	c, ok := o.db.store.(storage.Checker)
+	if !ok {
+		return nil, fmt.Errorf("the database in %s cannot be checked", o.db.backend)
+	}
+	return c.Check(ctx)
 }
 
 func showOrganization(o *storage.Organization) *control.Organization {

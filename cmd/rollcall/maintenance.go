@@ -1,8 +1,6 @@
 package main
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"io"
 	"path/filepath"
@@ -10,7 +8,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"rollcall/internal/control"
-	"rollcall/storage/sqlite"
+	"rollcall/resources"
+	"rollcall/storage"
 )
 
 func (a *app) backup() *cobra.Command {
@@ -18,7 +17,8 @@ func (a *app) backup() *cobra.Command {
 		Use:   "backup FILE",
 		Short: "Write a copy of the database, while the server runs if it does",
 		Long: `Write a consistent copy of the database to FILE, which must not exist yet. A running server goes on
-answering meanwhile. To restore, put the file as rollcall.db into an empty directory and serve from it.`,
+answering meanwhile. To restore, put the file as rollcall.db into an empty directory and serve from it.
+It is for the embedded store; a MongoDB is backed up with mongodump.`,
 		Example: "  rollcall backup /var/backups/rollcall-$(date +%F).db",
 		Args:    cobra.ExactArgs(1),
 	}
@@ -78,30 +78,21 @@ itself and refuses one that a newer version wrote.`,
 func (a *app) migrateStatus() *cobra.Command {
 	cmd := &cobra.Command{Use: "status", Short: "List the layout's versions and which are applied", Args: cobra.NoArgs}
 	asJSON := cmd.Flags().Bool("json", false, "print JSON")
-	load := bindFlags(cmd, a.env, "data")
-	cmd.RunE = func(*cobra.Command, []string) error {
-		c, err := load()
+	load := bindFlags(cmd, a.env, databaseKeys()...)
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		b, types, err := chosen(load)
 		if err != nil {
 			return err
 		}
-		steps, err := sqlite.MigrationStatus(c.Data)
+		parts, err := b.layout(cmd.Context(), types)
 		if err != nil {
 			return err
 		}
 		if *asJSON {
-			type step struct {
-				Version int64  `json:"version"`
-				Name    string `json:"name"`
-				Applied bool   `json:"applied"`
-			}
-			list := make([]step, len(steps))
-			for i, m := range steps {
-				list[i] = step{m.Version, m.Name, m.Applied}
-			}
-			return printJSON(a.stdout, list)
+			return printJSON(a.stdout, parts)
 		}
 		t := newTable(a.stdout, "VERSION", "NAME", "STATE")
-		for _, m := range steps {
+		for _, m := range parts {
 			state := "pending"
 			if m.Applied {
 				state = "applied"
@@ -119,17 +110,17 @@ func (a *app) migrateUp() *cobra.Command {
 		Short: "Bring the database to the newest layout without serving it",
 		Args:  cobra.NoArgs,
 	}
-	load := bindFlags(cmd, a.env, "data")
+	load := bindFlags(cmd, a.env, databaseKeys()...)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		c, err := load()
+		b, types, err := chosen(load)
 		if err != nil {
 			return err
 		}
-		if err := requireDatabase(c.Data); err != nil {
+		if err := requireDatabase(cmd.Context(), b, types); err != nil {
 			return err
 		}
-		if err := sqlite.Migrate(c.Data); err != nil {
-			return explainLock(cmd.Context(), c.Data, err)
+		if err := b.migrate(cmd.Context(), types); err != nil {
+			return err
 		}
 		_, err = fmt.Fprintln(a.stdout, "The database has the newest layout.")
 		return err
@@ -137,27 +128,16 @@ func (a *app) migrateUp() *cobra.Command {
 	return cmd
 }
 
-// requireDatabase keeps a mistyped directory from becoming an empty database.
-func requireDatabase(dir string) error {
-	steps, err := sqlite.MigrationStatus(dir)
+// chosen returns the database that the configuration names and what it has to keep.
+func chosen(load func() (Config, error)) (backend, []storage.Type, error) {
+	c, err := load()
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
-	for _, m := range steps {
-		if m.Applied {
-			return nil
-		}
+	registry, err := resources.NewRegistry(resources.Default()...)
+	if err != nil {
+		return nil, nil, err
 	}
-	return fmt.Errorf("there is no database in %s: name its directory with --data", dir)
-}
-
-// explainLock says who holds the data directory.
-func explainLock(ctx context.Context, dir string, err error) error {
-	if !errors.Is(err, sqlite.ErrLocked) {
-		return err
-	}
-	if control.Running(ctx, dir) {
-		return fmt.Errorf("a running server holds the data directory %s: stop it first", dir)
-	}
-	return fmt.Errorf("another process holds the data directory %s; only one may use it at a time", dir)
+	b, err := c.backend()
+	return b, registry.StorageTypes(), err
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"rollcall/internal/control"
-	"rollcall/storage/sqlite"
+	"rollcall/resources"
 )
 
 // presence says whether a command may make the database that it finds missing.
@@ -36,7 +36,7 @@ type operation func(cmd *cobra.Command, op control.Operator, args []string) (*re
 // operate makes cmd do an operation on the database, through the server that holds it or directly.
 func (a *app) operate(cmd *cobra.Command, p presence, do operation) {
 	asJSON := cmd.Flags().Bool("json", false, "print JSON")
-	load := bindFlags(cmd, a.env, "data")
+	load := bindFlags(cmd, a.env, databaseKeys()...)
 	cmd.RunE = func(cmd *cobra.Command, args []string) (err error) {
 		c, err := load()
 		if err != nil {
@@ -62,16 +62,27 @@ func (a *app) operate(cmd *cobra.Command, p presence, do operation) {
 // lockWait is how long a command waits for another one that has the database open.
 const lockWait = 5 * time.Second
 
+// databaseKeys are the settings that say which database is meant.
+func databaseKeys() []string { return []string{"data", "store", "store-file"} }
+
 // connect returns the way to the database: the server that holds it, if one does, else the database itself.
 func connect(ctx context.Context, c *Config, p presence) (control.Operator, func() error, error) {
+	registry, err := resources.NewRegistry(resources.Default()...)
+	if err != nil {
+		return nil, nil, err
+	}
+	b, err := c.backend()
+	if err != nil {
+		return nil, nil, err
+	}
 	deadline := time.Now().Add(lockWait)
 	for {
-		if control.Running(ctx, c.Data) {
-			client := control.NewClient(c.Data)
+		if dir := b.directory(); dir != "" && control.Running(ctx, dir) {
+			client := control.NewClient(dir)
 			return client, client.Close, nil
 		}
 		if p == mustExist {
-			if err := requireDatabase(c.Data); err != nil {
+			if err := requireDatabase(ctx, b, registry.StorageTypes()); err != nil {
 				return nil, nil, err
 			}
 		}
@@ -80,8 +91,8 @@ func connect(ctx context.Context, c *Config, p presence) (control.Operator, func
 			return &operator{db: db}, db.close, nil
 		}
 		// A lock without a socket is another command, which will not be long, or a server about to listen.
-		if !errors.Is(err, sqlite.ErrLocked) || time.Now().After(deadline) {
-			return nil, nil, explainLock(ctx, c.Data, err)
+		if !b.held(err) || time.Now().After(deadline) {
+			return nil, nil, err
 		}
 		select {
 		case <-ctx.Done():

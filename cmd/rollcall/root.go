@@ -60,7 +60,8 @@ func (a *app) root() *cobra.Command {
 and deactivate an organization's people and groups through /scim/v2.
 
 "rollcall serve" runs the server. The other commands look after its database; while a server holds it
-they talk to the server through a socket in the data directory, so they may be used at any time.
+they talk to the server through a socket in the data directory, so they may be used at any time. With
+--store they use the same MongoDB as the servers do.
 
 Every setting can be given in a YAML file (--config FILE), in the environment (--ops-listen is
 ROLLCALL_OPS_LISTEN) and as a flag. A flag wins over the environment, the environment over the file.`,

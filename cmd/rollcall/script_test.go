@@ -18,24 +18,43 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"rollcall/internal/mongotest"
 )
 
 // TestMain lets the test binary be the command: scripts and the tests that start servers run exactly this build,
 // with the race detector if the tests have it.
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"rollcall": main})
+	testscript.Main(tests{m}, map[string]func(){"rollcall": main})
 }
+
+// tests runs the tests and stops the MongoDB that they started, if they did.
+type tests struct{ m *testing.M }
+
+func (t tests) Run() int { return mongotest.Main(t.m) }
 
 // TestScripts runs testdata/script/*.txtar. Beside testscript's own commands they have those of scriptCommands.
 func TestScripts(t *testing.T) {
+	runScripts(t, "testdata/script", func(*testscript.Env) {})
+}
+
+// TestScriptsMongoDB runs testdata/mongodb/*.txtar; each finds a connection string to an empty database in $MONGODB.
+func TestScriptsMongoDB(t *testing.T) {
+	mongotest.URI(t)
+	runScripts(t, "testdata/mongodb", func(e *testscript.Env) { e.Setenv("MONGODB", mongotest.DatabaseURI(t)) })
+}
+
+func runScripts(t *testing.T, dir string, setup func(*testscript.Env)) {
+	t.Helper()
 	testscript.Run(t, testscript.Params{
-		Dir:                 "testdata/script",
+		Dir:                 dir,
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		Cmds:                scriptCommands(),
 		Setup: func(e *testscript.Env) error {
 			// Sockets need short paths.
 			e.Setenv("TMPDIR", os.TempDir())
+			setup(e)
 			return nil
 		},
 	})

@@ -33,11 +33,13 @@ func (a *app) serve() *cobra.Command {
 		Long: `Run the server: SCIM 2.0 under /scim/v2, /healthz and /readyz on --listen, metrics and profiles on
 --ops-listen. The database is made in --data if it is not there; the first start makes an organization
 "default" and prints its first token, once. With ROLLCALL_BOOTSTRAP_TOKEN set, that text is a token of
-"default" and nothing is printed.
+"default" and nothing is printed. With ROLLCALL_STORE set to the connection string of a MongoDB, everything
+is kept there and nothing on this machine; any number of servers may share it.
 
 SIGTERM and SIGINT stop the server gracefully, a second one at once. SIGHUP reads the certificate again.`,
 		Example: `  rollcall serve
   rollcall serve --config /etc/rollcall.yaml
+  ROLLCALL_STORE='mongodb://db1,db2,db3/rollcall?replicaSet=rs0' rollcall serve
   rollcall serve --listen :8443 --tls-cert cert.pem --tls-key key.pem --base-url https://scim.example.com`,
 		Args: cobra.NoArgs,
 	}
@@ -104,7 +106,7 @@ func (a *app) runServe(ctx context.Context, c *Config) (err error) {
 	}
 	db, err := openDatabase(ctx, c, m)
 	if err != nil {
-		return explainLock(ctx, c.Data, err)
+		return err
 	}
 	defer func() {
 		err = errors.Join(err, db.close())
@@ -117,7 +119,7 @@ func (a *app) runServe(ctx context.Context, c *Config) (err error) {
 	if err != nil {
 		return err
 	}
-	l, err := listen(ctx, c)
+	l, err := listen(ctx, c, db.backend.directory())
 	if err != nil {
 		return err
 	}
@@ -133,7 +135,7 @@ func (a *app) runServe(ctx context.Context, c *Config) (err error) {
 			}
 		}
 		attrs := []any{
-			"scim", scimURL(c, l.main.Addr()), "listen", l.main.Addr().String(), "data", c.Data,
+			"scim", scimURL(c, l.main.Addr()), "listen", l.main.Addr().String(), "database", db.backend.String(),
 			"version", b.Version, "tls", c.tls(),
 		}
 		if l.ops != nil {

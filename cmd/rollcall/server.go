@@ -20,10 +20,11 @@ import (
 // listeners are the addresses that a server takes, all of them before it makes its first token: an address that is
 // taken must not cost the one sight of it.
 type listeners struct {
-	main, ops, control net.Listener // ops may be nil
+	main, ops, control net.Listener // the last two may be nil
 }
 
-func listen(ctx context.Context, c *Config) (_ *listeners, err error) {
+// listen takes the addresses of c and, in dir, the control socket; no socket if dir is empty.
+func listen(ctx context.Context, c *Config, dir string) (_ *listeners, err error) {
 	l := &listeners{}
 	defer func() {
 		if err != nil {
@@ -39,8 +40,10 @@ func listen(ctx context.Context, c *Config) (_ *listeners, err error) {
 			return nil, fmt.Errorf("ops-listen: %w", err)
 		}
 	}
-	if l.control, err = control.Listen(c.Data); err != nil {
-		return nil, err
+	if dir != "" {
+		if l.control, err = control.Listen(dir); err != nil {
+			return nil, err
+		}
 	}
 	return l, nil
 }
@@ -93,7 +96,7 @@ type handlers struct {
 	main, ops, control http.Handler
 }
 
-// server is the running thing: three HTTP servers that start and stop together.
+// server is the running thing: up to three HTTP servers that start and stop together.
 type server struct {
 	config *Config
 	log    *slog.Logger
@@ -150,7 +153,9 @@ func (s *server) run(ctx context.Context, l *listeners, ready func() error) erro
 	if l.ops != nil {
 		go serve(s.ops, l.ops, false)
 	}
-	go serve(s.control, l.control, false)
+	if l.control != nil {
+		go serve(s.control, l.control, false)
+	}
 
 	s.health.state.Store(serving)
 	err := ready()

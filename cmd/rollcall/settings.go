@@ -27,9 +27,15 @@ type setting struct {
 
 func (s setting) env() string { return envName(s.key) }
 
+// secret reports whether the setting has, or may have, a value that must not be printed.
 func (s setting) secret() bool {
-	_, yes := s.value.(secretValue)
-	return yes
+	switch v := s.value.(type) {
+	case secretValue:
+		return true
+	case storeValue:
+		return *v.p != ""
+	}
+	return false
 }
 
 const (
@@ -51,7 +57,9 @@ func settings(c *Config) []setting {
 	return []setting{
 		{key: "listen", help: "address of /scim/v2, /healthz and /readyz", value: stringValue{&c.Listen}},
 		{key: "ops-listen", help: "address of /metrics, /debug/pprof, /healthz and /readyz; empty for none", value: stringValue{&c.OpsListen}},
-		{key: "data", help: "directory of the database", value: stringValue{&c.Data}},
+		{key: "data", help: "directory of the embedded database", value: stringValue{&c.Data}},
+		{key: "store", help: "where the database is: " + embeddedStore + " for the data directory, or the connection string of a MongoDB, which is better not given as a flag if it has a password", value: storeValue{&c.Store}},
+		{key: "store-file", help: "file that holds the connection string", value: stringValue{&c.StoreFile}},
 		{key: "base-url", help: "SCIM root as clients see it, such as https://scim.example.com/scim/v2; if empty, each request tells", value: baseURLValue{&c.BaseURL}},
 		{key: "trusted-proxies", help: "addresses and networks whose X-Forwarded headers are believed", value: prefixesValue{&c.TrustedProxies}},
 		{key: "tls-cert", help: "PEM file of the certificate chain; serves HTTPS, and is read again when it changes", value: stringValue{&c.TLSCert}},

@@ -10,6 +10,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"net/url"
 	"os"
 	"os/exec"
 	"slices"
@@ -123,6 +124,22 @@ func Database(t testing.TB) (uri, name string) {
 		}
 	})
 	return uri, name
+}
+
+// DatabaseURI is [Database] as one connection string, as an operator writes it.
+func DatabaseURI(t testing.TB) string {
+	t.Helper()
+	uri, name := Database(t)
+	u, err := url.Parse(uri)
+	if err != nil {
+		t.Fatal(URIVariable + " is no URL")
+	}
+	u.Path = "/" + name
+	if q := u.Query(); u.User != nil && q.Get("authSource") == "" {
+		q.Set("authSource", "admin") // which the path would else be taken for
+		u.RawQuery = q.Encode()
+	}
+	return u.String()
 }
 
 // Connect returns a client of the driver itself, for looking at what is stored.

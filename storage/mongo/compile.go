@@ -38,7 +38,7 @@ const manyIDs = 20_000
 
 // compiler turns an expression about one type into conditions.
 type compiler struct {
-	s   *Store
+	s   *reader
 	ctx context.Context //nolint:containedctx // of the one query that it compiles; relations are looked up on the way
 	org scim.OrgID
 	t   *resourceType

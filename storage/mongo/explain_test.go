@@ -105,7 +105,7 @@ func (s *Store) stages(t *testing.T, coll string, find bson.D) (stages, indexes 
 
 func (s *Store) explain(t *testing.T, typ *resourceType, q query.Query) (stages, indexes []string) {
 	t.Helper()
-	k := &compiler{s: s, ctx: t.Context(), org: "org0", t: typ}
+	k := &compiler{s: &s.reader, ctx: t.Context(), org: "org0", t: typ}
 	p, err := k.newPlan(q.Sources[0], &q)
 	if err != nil {
 		t.Fatal(err)

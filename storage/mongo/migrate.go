@@ -76,31 +76,76 @@ func (s *Store) set(ctx context.Context, name string, values bson.D) error {
 	return translate(ctx, "write a setting", err)
 }
 
-// reindex writes the documents of a type anew if they were written for other indexes. It goes through all of them
-// once; a document that is written meanwhile is left to its writer.
-func (s *Store) reindex(ctx context.Context, t *resourceType) error {
-	name := "indexes/" + t.coll
-	raw, err := s.setting(ctx, name)
+// Migration is one part of the database's layout.
+type Migration struct {
+	Version int64
+	Name    string
+	Applied bool
+}
+
+// MigrationStatus lists the parts of the layout and which of them the database has: the version, and for each type
+// whether its documents were written for the indexes that it has now. It changes nothing.
+func MigrationStatus(ctx context.Context, o Options) (list []Migration, err error) {
+	cat, err := newCatalog(o.Types)
 	if err != nil {
-		return err
+		return nil, err
+	}
+	s := &Store{reader: reader{catalog: cat}, clients: reader{catalog: cat}, options: o.withDefaults()}
+	if err := s.connect(); err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, s.client.Disconnect(context.WithoutCancel(ctx))) }()
+	if err := s.checkServer(ctx); err != nil {
+		return nil, err
+	}
+	version, err := s.schemaVersion(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if version > SchemaVersion {
+		return nil, fmt.Errorf("%w: layout %d, this one knows %d", ErrNewer, version, SchemaVersion)
+	}
+	list = append(list, Migration{SchemaVersion, "initial", version == SchemaVersion})
+	for _, t := range s.sorted {
+		current, err := s.indexed(ctx, t)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, Migration{SchemaVersion, "indexes of " + t.coll, current})
+	}
+	return list, nil
+}
+
+// indexed reports whether the documents of a type were written for the indexes that it has.
+func (s *Store) indexed(ctx context.Context, t *resourceType) (bool, error) {
+	raw, err := s.setting(ctx, specSetting(t))
+	if err != nil || raw == nil {
+		return false, err
 	}
 	var have struct {
 		Spec []string `bson:"spec"`
 	}
-	if raw != nil {
-		if err := bson.Unmarshal(raw, &have); err != nil {
-			return errRecord
-		}
+	if err := bson.Unmarshal(raw, &have); err != nil {
+		return false, errRecord
 	}
-	if slices.Equal(have.Spec, t.spec()) {
-		return nil
+	return slices.Equal(have.Spec, t.spec()), nil
+}
+
+func specSetting(t *resourceType) string { return "indexes/" + t.coll }
+
+// reindex writes the documents of a type anew if they were written for other indexes. It goes through all of them
+// once; a document that is written meanwhile is left to its writer.
+func (s *Store) reindex(ctx context.Context, t *resourceType) error {
+	if done, err := s.indexed(ctx, t); err != nil || done {
+		return err
 	}
 	for last := any(bson.ObjectID{}); last != nil; {
+		var err error
 		if last, err = s.reindexSome(ctx, t, last); err != nil {
 			return err
 		}
 	}
-	return s.set(ctx, name, bson.D{{Key: "spec", Value: t.spec()}})
+	return s.set(ctx, specSetting(t), bson.D{{Key: "spec", Value: t.spec()}})
 }
 
 // reindexSome writes the next documents anew and returns the last one's _id, nil if there was none.
@@ -132,12 +177,13 @@ func (s *Store) reindexSome(ctx context.Context, t *resourceType, after any) (la
 		}
 		values, sorts, odd := t.shadow(doc)
 		set := bson.D{{Key: "_f", Value: orEmpty(values)}, {Key: "_s", Value: orEmpty(sorts)}}
+		change := bson.D{{Key: "$set", Value: set}, {Key: "$unset", Value: bson.D{{Key: "_odd", Value: ""}}}}
 		if odd != nil {
-			set = append(set, bson.E{Key: "_odd", Value: odd})
+			change = bson.D{{Key: "$set", Value: append(set, bson.E{Key: "_odd", Value: odd})}}
 		}
 		models = append(models, mongo.NewUpdateOneModel().SetFilter(bson.D{
 			{Key: "_id", Value: key.ID}, {Key: "org", Value: key.Org}, {Key: "id", Value: key.Key}, {Key: "meta.version", Value: key.Version.N},
-		}).SetUpdate(bson.D{{Key: "$set", Value: set}}))
+		}).SetUpdate(change))
 		last = key.ID
 		return nil
 	})

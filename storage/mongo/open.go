@@ -29,9 +29,24 @@ type Options struct {
 	Observer Observer         // nil: none
 	Now      func() time.Time // for the durations that the Observer is told; nil: they are zero
 
+	// The URI's own options win over these (timeoutMS, serverSelectionTimeoutMS, maxPoolSize).
 	Timeout         time.Duration // of one operation whose context has no deadline; 0: 10 s
 	ServerSelection time.Duration // how long an operation waits for a primary; 0: 5 s
 	MaxPoolSize     uint64        // connections to each server; 0: 100
+}
+
+// withDefaults fills in what was left out.
+func (o Options) withDefaults() Options {
+	if o.Timeout <= 0 {
+		o.Timeout = 10 * time.Second
+	}
+	if o.ServerSelection <= 0 {
+		o.ServerSelection = 5 * time.Second
+	}
+	if o.MaxPoolSize == 0 {
+		o.MaxPoolSize = 100
+	}
+	return o
 }
 
 // Event is one thing that the store did, for metrics.
@@ -50,10 +65,12 @@ const DefaultDatabase = "rollcall"
 
 // Store is a storage.Store in one MongoDB database.
 type Store struct {
-	*catalog
+	reader // from the primary
+	// clients is for what clients read: from the primary, so that a client that was told "201" finds its resource,
+	// whichever process it asks next; or, if the URI has a read preference, from where that says, which may lag.
+	clients reader
 	options Options
 	client  *mongo.Client
-	db      *mongo.Database
 
 	circuit   circuit
 	queue     queue
@@ -65,7 +82,16 @@ type Store struct {
 	closeErr error
 }
 
-var _ storage.Store = (*Store)(nil)
+var (
+	_ storage.Store   = (*Store)(nil)
+	_ storage.Checker = (*Store)(nil)
+)
+
+// reader reads documents from the members of the replica set that db says.
+type reader struct {
+	*catalog
+	db *mongo.Database
+}
 
 // errURI does not wrap the parser's error, which may quote the connection string.
 var errURI = errors.New("mongo: the connection string cannot be parsed")
@@ -80,40 +106,19 @@ func Open(ctx context.Context, o Options) (_ *Store, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if o.Timeout <= 0 {
-		o.Timeout = 10 * time.Second
+	s := &Store{reader: reader{catalog: cat}, clients: reader{catalog: cat}, options: o.withDefaults()}
+	if err := s.connect(); err != nil {
+		return nil, err
 	}
-	if o.ServerSelection <= 0 {
-		o.ServerSelection = 5 * time.Second
-	}
-	if o.MaxPoolSize == 0 {
-		o.MaxPoolSize = 100
-	}
-	parsed, err := connstring.ParseAndValidate(o.URI)
-	if err != nil {
-		return nil, errURI
-	}
-	if o.Database == "" {
-		o.Database = parsed.Database
-	}
-	if o.Database == "" {
-		o.Database = DefaultDatabase
-	}
-	s := &Store{catalog: cat, options: o}
-	client, err := mongo.Connect(s.clientOptions())
-	if err != nil {
-		return nil, errURI
-	}
-	s.client, s.db = client, client.Database(o.Database)
 	s.sequencer.init(s)
 	defer func() {
 		if err != nil {
-			_ = client.Disconnect(context.WithoutCancel(ctx))
+			_ = s.client.Disconnect(context.WithoutCancel(ctx))
 		}
 	}()
 	// In a database of its own making the store waits for the indexes as long as they take; everything else is
 	// bounded by the driver's timeout.
-	if err := s.check(ctx); err != nil {
+	if err := s.checkServer(ctx); err != nil {
 		return nil, err
 	}
 	if err := s.migrate(ctx); err != nil {
@@ -122,16 +127,49 @@ func Open(ctx context.Context, o Options) (_ *Store, err error) {
 	return s, nil
 }
 
+// connect makes the client, which looks for servers from then on.
+func (s *Store) connect() error {
+	o := &s.options
+	parsed, err := connstring.Parse(o.URI)
+	if err != nil {
+		return errURI
+	}
+	if o.Database == "" {
+		o.Database = parsed.Database
+	}
+	if o.Database == "" {
+		o.Database = DefaultDatabase
+	}
+	client := s.clientOptions()
+	if s.client, err = mongo.Connect(client); err != nil {
+		return errURI
+	}
+	s.reader.db = s.client.Database(o.Database, options.Database().SetReadPreference(readpref.Primary()))
+	s.clients.db = s.client.Database(o.Database)
+	s.options.Timeout = *client.Timeout
+	return nil
+}
+
+// clientOptions are those of the URI, what it leaves open filled in. What the contract rests on is not up to the URI.
 func (s *Store) clientOptions() *options.ClientOptions {
-	o := options.Client().ApplyURI(s.options.URI).
-		SetAppName("rollcall").
-		SetTimeout(s.options.Timeout).
-		SetServerSelectionTimeout(s.options.ServerSelection).
-		SetMaxPoolSize(s.options.MaxPoolSize).
-		SetRetryWrites(true).SetRetryReads(true).
-		// What is read was acknowledged by a majority, and is read where it was written: a client that was told
-		// "201" finds its resource, whichever process it asks next.
-		SetReadPreference(readpref.Primary()).
+	o := options.Client().ApplyURI(s.options.URI)
+	if o.AppName == nil {
+		o.SetAppName("rollcall")
+	}
+	if o.Timeout == nil || *o.Timeout <= 0 {
+		o.SetTimeout(s.options.Timeout)
+	}
+	if o.ServerSelectionTimeout == nil {
+		o.SetServerSelectionTimeout(s.options.ServerSelection)
+	}
+	if o.MaxPoolSize == nil {
+		o.SetMaxPoolSize(s.options.MaxPoolSize)
+	}
+	if o.ConnectTimeout == nil {
+		o.SetConnectTimeout(s.options.ServerSelection)
+	}
+	o.SetRetryWrites(true).SetRetryReads(true).
+		// What is read was acknowledged by a majority.
 		SetReadConcern(readconcern.Majority()).
 		SetWriteConcern(writeconcern.Majority())
 	if s.options.Observer != nil {

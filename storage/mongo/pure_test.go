@@ -166,7 +166,7 @@ func TestChangeValues(t *testing.T) {
 
 func TestCompile(t *testing.T) {
 	r := testType(t)
-	k := &compiler{s: &Store{catalog: &catalog{}}, ctx: t.Context(), org: "o", t: r}
+	k := &compiler{s: &reader{catalog: &catalog{}}, ctx: t.Context(), org: "o", t: r}
 	name, mail, active := r.attrs[0].index.Field, r.attrs[1].index.Field, r.attrs[2].index.Field
 	other := query.Field{Path: "title", Steps: []string{"title"}}
 	created := query.Field{Path: "meta.created", Steps: []string{"meta", "created"}, Kind: query.DateTime}

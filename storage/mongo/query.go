@@ -28,7 +28,7 @@ func (s *Store) Query(ctx context.Context, org scim.OrgID, q query.Query) (page 
 		one = one && (!q.Sorted || q.After == nil && q.Before == nil) && !mentions(src.Where, t.Members) && !mentions(src.Where, t.Groups)
 	}
 	run := func(ctx context.Context) (err error) {
-		r := &runner{s: s, org: org, q: &q}
+		r := &runner{s: &s.clients, org: org, q: &q}
 		page, err = r.run(ctx)
 		return err
 	}
@@ -45,7 +45,7 @@ func (s *Store) Query(ctx context.Context, org scim.OrgID, q query.Query) (page 
 
 // runner answers one query.
 type runner struct {
-	s     *Store
+	s     *reader
 	org   scim.OrgID
 	q     *query.Query
 	plans []*plan

@@ -28,12 +28,12 @@ func (s *Store) Get(ctx context.Context, k storage.Key, load query.Load) (rec *s
 	}
 	if load.Members && t.Members != "" || load.Groups && t.Groups != "" {
 		err = s.snapshot(ctx, func(ctx context.Context) (err error) {
-			rec, err = s.get(ctx, t, k, load)
+			rec, err = s.clients.get(ctx, t, k, load)
 			return err
 		})
 	} else {
 		// One statement is a snapshot by itself.
-		rec, err = s.get(ctx, t, k, load)
+		rec, err = s.clients.get(ctx, t, k, load)
 	}
 	if err != nil {
 		return nil, translate(ctx, "get", err)
@@ -41,7 +41,7 @@ func (s *Store) Get(ctx context.Context, k storage.Key, load query.Load) (rec *s
 	return rec, nil
 }
 
-func (s *Store) get(ctx context.Context, t *resourceType, k storage.Key, load query.Load) (*storage.Record, error) {
+func (s *reader) get(ctx context.Context, t *resourceType, k storage.Key, load query.Load) (*storage.Record, error) {
 	raw, err := s.db.Collection(t.coll).FindOne(ctx, keyFilter(k), options.FindOne().SetProjection(readProjection(load.Secret))).Raw()
 	if errors.Is(err, mongo.ErrNoDocuments) {
 		return nil, storage.ErrNotFound
@@ -58,7 +58,7 @@ func (s *Store) get(ctx context.Context, t *resourceType, k storage.Key, load qu
 }
 
 // loadRelations brings what load asks for and the type has, for all records at once.
-func (s *Store) loadRelations(ctx context.Context, org scim.OrgID, t *resourceType, recs []*storage.Record, load query.Load, budget *int) error {
+func (s *reader) loadRelations(ctx context.Context, org scim.OrgID, t *resourceType, recs []*storage.Record, load query.Load, budget *int) error {
 	if len(recs) == 0 {
 		return nil
 	}
@@ -75,7 +75,7 @@ func (s *Store) loadRelations(ctx context.Context, org scim.OrgID, t *resourceTy
 
 // loadMembers fills in the members of groups, ordered by type and id, at most limit of each if that is not 0; those
 // pending come first, as their type is empty. budget is how many more may be loaded.
-func (s *Store) loadMembers(ctx context.Context, org scim.OrgID, groups []*storage.Record, limit int, budget *int) error {
+func (s *reader) loadMembers(ctx context.Context, org scim.OrgID, groups []*storage.Record, limit int, budget *int) error {
 	byID := make(map[string]*storage.Record, len(groups))
 	ids := make([]string, len(groups))
 	for i, g := range groups {
@@ -115,7 +115,7 @@ func (s *Store) loadMembers(ctx context.Context, org scim.OrgID, groups []*stora
 }
 
 // labelMembers fills in what members are called now.
-func (s *Store) labelMembers(ctx context.Context, org scim.OrgID, groups []*storage.Record) error {
+func (s *reader) labelMembers(ctx context.Context, org scim.OrgID, groups []*storage.Record) error {
 	byType := make(map[scim.TypeName][]string)
 	for _, g := range groups {
 		for _, m := range g.Members {
@@ -141,7 +141,7 @@ func (s *Store) labelMembers(ctx context.Context, org scim.OrgID, groups []*stor
 }
 
 // labels returns the labels of records.
-func (s *Store) labels(ctx context.Context, org scim.OrgID, byType map[scim.TypeName][]string) (map[string]string, error) {
+func (s *reader) labels(ctx context.Context, org scim.OrgID, byType map[scim.TypeName][]string) (map[string]string, error) {
 	labels := make(map[string]string)
 	for name, ids := range byType {
 		t := s.types[name]
@@ -174,7 +174,7 @@ type groupGraph struct {
 }
 
 // climb reads the groups of the ids, the groups of those, and so on: a statement for each level.
-func (s *Store) climb(ctx context.Context, org scim.OrgID, ids []string) (*groupGraph, error) {
+func (s *reader) climb(ctx context.Context, org scim.OrgID, ids []string) (*groupGraph, error) {
 	g := &groupGraph{groups: make(map[string][]string), types: make(map[string]scim.TypeName)}
 	asked := make(map[string]bool)
 	for level := distinct(ids); len(level) > 0; {
@@ -214,7 +214,7 @@ func (s *Store) climb(ctx context.Context, org scim.OrgID, ids []string) (*group
 }
 
 // loadGroups fills in the groups of records: each group from which a path of members leads to the record, once.
-func (s *Store) loadGroups(ctx context.Context, org scim.OrgID, recs []*storage.Record) error {
+func (s *reader) loadGroups(ctx context.Context, org scim.OrgID, recs []*storage.Record) error {
 	ids := make([]string, len(recs))
 	for i, r := range recs {
 		ids[i] = r.ID

@@ -175,7 +175,12 @@ func (s *Store) readStored(ctx context.Context, t *resourceType, k storage.Key) 
 	if err != nil {
 		return nil, translate(ctx, "read", err)
 	}
-	rec, err := decodeRecord(k.Org, k.Type, raw)
+	return decodeStored(k.Org, k.Type, raw)
+}
+
+// decodeStored reads what writeProjection names.
+func decodeStored(org scim.OrgID, t scim.TypeName, raw bson.Raw) (*stored, error) {
+	rec, err := decodeRecord(org, t, raw)
 	if err != nil {
 		return nil, err
 	}

@@ -101,7 +101,7 @@ func (k *compiler) inGroup(group string) ([]string, error) {
 }
 
 // related returns the distinct values of one side of memberships, in order.
-func (s *Store) related(ctx context.Context, filter bson.D, side string) ([]string, error) {
+func (s *reader) related(ctx context.Context, filter bson.D, side string) ([]string, error) {
 	var ids []string
 	cur, err := s.db.Collection(collMemberships).Find(ctx, filter,
 		options.Find().SetProjection(bson.D{{Key: "_id", Value: 0}, {Key: side, Value: 1}}))

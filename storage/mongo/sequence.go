@@ -187,7 +187,7 @@ func tally(rows []pendingRow) map[string]int64 {
 }
 
 // count is the number of an organization's records of a type, in a snapshot.
-func (s *Store) count(ctx context.Context, org scim.OrgID, t *resourceType) (int64, error) {
+func (s *reader) count(ctx context.Context, org scim.OrgID, t *resourceType) (int64, error) {
 	var n int64
 	raw, err := s.db.Collection(collFeeds).FindOne(ctx, bson.D{{Key: "_id", Value: string(org)}}).Raw()
 	switch {

@@ -10,6 +10,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 	"go.mongodb.org/mongo-driver/v2/mongo/readconcern"
+	"go.mongodb.org/mongo-driver/v2/mongo/readpref"
 	"go.mongodb.org/mongo-driver/v2/mongo/writeconcern"
 
 	"rollcall/scim"
@@ -87,7 +88,7 @@ func (s *Store) attempt(ctx context.Context, org scim.OrgID, look bool, f func(c
 	last := context.WithoutCancel(ctx)
 	defer sess.EndSession(last)
 	// The commit is acknowledged by a majority, with its journal: no failover loses it.
-	err = sess.StartTransaction(options.Transaction().SetReadConcern(readconcern.Snapshot()).SetWriteConcern(writeconcern.Majority()))
+	err = sess.StartTransaction(options.Transaction().SetReadPreference(readpref.Primary()).SetReadConcern(readconcern.Snapshot()).SetWriteConcern(writeconcern.Majority()))
 	if err != nil {
 		return translate(ctx, "start a transaction", err)
 	}
