@@ -141,8 +141,8 @@ func (k *checker) records(ctx context.Context, t *resourceType, docs []bson.Raw)
 
 // derived compares what is indexed with the document.
 func (k *checker) derived(t *resourceType, raw bson.Raw, r *stored) error {
-	doc, err := scim.DecodeAttributes(r.rec.Doc)
-	if err != nil {
+	doc, broken := scim.DecodeAttributes(r.rec.Doc)
+	if broken != nil {
 		k.report("%s: the document of record %s cannot be read", t.coll, r.rec.ID)
 		return nil
 	}
