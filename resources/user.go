@@ -17,12 +17,13 @@ func User() *Definition {
 			Endpoint:    "/Users",
 			Description: "User Account",
 			Schema:      schema.CoreUser(),
-			Extensions:  []schema.Extension{{Schema: enterprise()}, {Schema: rollcallExtension()}},
-			Indexed: []string{
+			Extensions:  []schema.Extension{{Schema: enterprise()}, {Schema: userExtension()}},
+			Indexed: append([]string{
 				"externalId", "emails.value", "displayName", "active", "meta.lastModified", "name.familyName",
-			},
+				"roles.value", "entitlements.value",
+			}, userExtensionIndexed()...),
 			Groups: "groups",
-			Keep:   []string{"active"},
+			Keep:   append([]string{"active"}, userExtensionKept()...),
 		},
 		Default:   activeByDefault,
 		Normalize: unpackRoles,

@@ -15,6 +15,13 @@ const (
 	SchemaGroup                 = "urn:ietf:params:scim:schemas:core:2.0:Group"
 	SchemaEnterpriseUser        = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"
 	SchemaRollcallUser          = "urn:ietf:params:scim:schemas:extension:rollcall:2.0:User"
+	SchemaInvite                = "urn:ietf:params:scim:schemas:rollcall:2.0:Invite"
+	SchemaJoinRequest           = "urn:ietf:params:scim:schemas:rollcall:2.0:JoinRequest"
+	SchemaOccupation            = "urn:ietf:params:scim:schemas:rollcall:2.0:Occupation"
+	SchemaRole                  = "urn:ietf:params:scim:schemas:core:2.0:Role" // draft-ietf-scim-roles-entitlements
+	SchemaEntitlement           = "urn:ietf:params:scim:schemas:core:2.0:Entitlement"
+	SchemaRollcallRole          = "urn:ietf:params:scim:schemas:extension:rollcall:2.0:Role"
+	SchemaRollcallEntitlement   = "urn:ietf:params:scim:schemas:extension:rollcall:2.0:Entitlement"
 	SchemaServiceProviderConfig = "urn:ietf:params:scim:schemas:core:2.0:ServiceProviderConfig"
 	SchemaResourceType          = "urn:ietf:params:scim:schemas:core:2.0:ResourceType"
 	SchemaSchema                = "urn:ietf:params:scim:schemas:core:2.0:Schema"

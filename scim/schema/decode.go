@@ -18,7 +18,8 @@ type Document struct {
 	// Members are the ids in the members attribute; HasMembers says that the body had the attribute.
 	Members    []string
 	HasMembers bool
-	// Null are the top-level core attributes that the body explicitly un-assigns by null or [].
+	// Null are the attributes that the body explicitly un-assigns by null or []: core ones by name, those of an
+	// extension by "URN:name".
 	Null []string
 }
 
@@ -45,7 +46,7 @@ func (d Decoder) Resource(t *ResourceType, body any) (*Document, error) {
 	doc := &Document{Attrs: make(scim.Attributes, len(o))}
 	for _, f := range o {
 		if e := t.extension(f.Name); e != nil {
-			if err := d.extension(doc.Attrs, e, f.Value, listed); err != nil {
+			if err := d.extension(doc, e, f.Value, listed); err != nil {
 				return nil, err
 			}
 			continue
@@ -174,7 +175,7 @@ func (d Decoder) schemas(t *ResourceType, o scim.Object) ([]string, error) {
 	return urns, nil
 }
 
-func (d Decoder) extension(doc scim.Attributes, e *Extension, v any, listed []string) error {
+func (d Decoder) extension(doc *Document, e *Extension, v any, listed []string) error {
 	isListed := false
 	for _, u := range listed {
 		isListed = isListed || strings.EqualFold(u, e.URN)
@@ -187,7 +188,16 @@ func (d Decoder) extension(doc scim.Attributes, e *Extension, v any, listed []st
 		return err
 	}
 	if len(attrs) > 0 {
-		doc[e.URN] = attrs
+		doc.Attrs[e.URN] = attrs
+	}
+	o, _ := v.(scim.Object)
+	for _, f := range o {
+		if empty, isList := f.Value.([]any); f.Value != nil && (!isList || len(empty) > 0) {
+			continue
+		}
+		if a := e.Lookup(f.Name); a != nil {
+			doc.Null = append(doc.Null, a.under(e.URN, ":"))
+		}
 	}
 	return nil
 }

@@ -24,8 +24,9 @@ type ResourceType struct {
 	// Members names the attribute that lists members, kept as a relation; Groups the derived attribute that
 	// lists the groups of a resource. Empty if the type has none.
 	Members, Groups string
-	// Keep are top-level attributes that a PUT without them leaves as they are, because clients send partial
-	// profiles and losing the value would cut access: `active`. Members and secrets are always kept.
+	// Keep are whole attributes, those of an extension as "URN:name", that a PUT without them leaves as they are,
+	// because clients send partial profiles and losing the value would cut access: `active`. Members and secrets
+	// are always kept.
 	Keep []string
 	// Access says which scopes reach the type.
 	Access Access
@@ -36,7 +37,8 @@ type ResourceType struct {
 	common  *Schema
 	indexes []query.Index
 	unique  []query.Field
-	urns    []any // of the core schema and the extensions, as values of "schemas"
+	keep    []Path // of Keep
+	urns    []any  // of the core schema and the extensions, as values of "schemas"
 }
 
 func (t *ResourceType) boxedURNs() []any {
@@ -125,6 +127,17 @@ func (t *ResourceType) build() error {
 		if name != "" && t.Schema.Lookup(name) == nil {
 			return fmt.Errorf("no attribute %s for the relation", name)
 		}
+	}
+	t.keep = nil
+	for _, text := range t.Keep {
+		p, err := t.ParsePath(text, nil)
+		if err != nil {
+			return fmt.Errorf("keep: %w", err)
+		}
+		if p.Attr == nil || p.Sub != nil {
+			return fmt.Errorf("keep %s: not a whole attribute", text)
+		}
+		t.keep = append(t.keep, p)
 	}
 	seen := map[string]bool{}
 	add := func(p Path) {

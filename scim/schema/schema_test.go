@@ -401,6 +401,8 @@ func TestRegistryRefuses(t *testing.T) {
 		"complex in complex":  func(r *schema.ResourceType) { r.Schema.Lookup("spec").Sub[0].Kind = query.Complex },
 		"complex without sub": func(r *schema.ResourceType) { r.Schema.Lookup("spec").Sub = nil },
 		"unknown index":       func(r *schema.ResourceType) { r.Indexed = []string{"nope"} },
+		"unknown kept":        func(r *schema.ResourceType) { r.Keep = []string{"nope"} },
+		"part of kept":        func(r *schema.ResourceType) { r.Keep = []string{"spec.color"} },
 		"complex index":       func(r *schema.ResourceType) { r.Indexed = []string{"spec"} },
 		"unknown relation":    func(r *schema.ResourceType) { r.Members = "members" },
 		"unique integer":      func(r *schema.ResourceType) { r.Schema.Lookup("count").Uniqueness = schema.UniqueServer },

@@ -94,15 +94,29 @@ func (t *ResourceType) Replace(old scim.Attributes, body *Document) (scim.Attrib
 			doc[e.URN] = now
 		}
 	}
-	for _, name := range t.Keep {
-		if _, given := doc[name]; !given && !slices.Contains(body.Null, name) {
-			if v, ok := old[name]; ok {
-				doc[name] = scim.Clone(v)
-			}
-		}
+	for _, p := range t.keep {
+		keepValue(p, old, doc, body.Null)
 	}
 	t.SetSchemas(doc)
 	return doc, nil
+}
+
+// keepValue puts the stored value of an attribute into doc, which omits it, unless null un-assigns it.
+func keepValue(p Path, old, doc scim.Attributes, null []string) {
+	from, to := old, doc
+	if p.Extension {
+		from, _ = old[p.Schema.URN].(scim.Attributes)
+		to, _ = doc[p.Schema.URN].(scim.Attributes)
+	}
+	v, had := from[p.Attr.Name]
+	if _, given := to[p.Attr.Name]; !had || given || slices.Contains(null, p.String()) {
+		return
+	}
+	if to == nil {
+		to = scim.Attributes{}
+		doc[p.Schema.URN] = to
+	}
+	to[p.Attr.Name] = scim.Clone(v)
 }
 
 // carryOver keeps readOnly and immutable attributes of a schema's stored values.
