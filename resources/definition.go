@@ -65,8 +65,10 @@ type Registry struct {
 	views       bool // some type has a View
 }
 
-// Default returns the resource types of Rollcall. Each call makes new ones.
-func Default() []*Definition { return []*Definition{User(), Group()} }
+// Default returns the resource types of Rollcall, internal ones last. Each call makes new ones.
+func Default() []*Definition {
+	return []*Definition{User(), Group(), Settings(), Epoch()}
+}
 
 // NewRegistry checks the definitions and derives what the server needs from them.
 func NewRegistry(definitions ...*Definition) (*Registry, error) {

@@ -1,0 +1,51 @@
+package lifecycle
+
+import (
+	"context"
+	"errors"
+	"io"
+	"time"
+
+	"rollcall/resources"
+	"rollcall/scim"
+	"rollcall/storage"
+)
+
+// Options are what a [Service] works with.
+type Options struct {
+	Store     storage.Store
+	Registry  *resources.Registry
+	Resources *resources.Service
+	Now       func() time.Time
+	NewID     func() string // canonical UUID text that is never handed out twice
+	Random    io.Reader     // cryptographic: link tokens, keys
+}
+
+// Service is the transitions. It is safe for concurrent use.
+type Service struct {
+	store     storage.Store
+	registry  *resources.Registry
+	resources *resources.Service
+	clock     func() time.Time
+	newID     func() string
+	random    io.Reader
+	keys      keys
+}
+
+// New checks the options, reads the keys of the database, and hangs the rules of the lifecycle into the registry's
+// definitions: from then on every write, by whatever way, follows them.
+func New(ctx context.Context, o Options) (*Service, error) {
+	if o.Store == nil || o.Registry == nil || o.Resources == nil || o.Now == nil || o.NewID == nil || o.Random == nil {
+		return nil, errors.New("lifecycle: store, registry, resources, clock, ids and random bytes are required")
+	}
+	s := &Service{
+		store: o.Store, registry: o.Registry, resources: o.Resources, clock: o.Now, newID: o.NewID, random: o.Random,
+	}
+	if err := s.readKeys(ctx); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// now is the instant of an operation: read once, as stores keep it.
+func (s *Service) now() time.Time { return scim.Millis(s.clock()) }
