@@ -64,6 +64,7 @@ func unique(a *schema.Attribute)    { a.Uniqueness = schema.UniqueServer }
 func readOnly(a *schema.Attribute)  { a.Mutability = schema.ReadOnly }
 func immutable(a *schema.Attribute) { a.Mutability = schema.Immutable }
 func always(a *schema.Attribute)    { a.Returned = schema.ReturnedAlways }
+func computed(a *schema.Attribute)  { a.Mutability, a.Computed = schema.ReadOnly, true }
 func onRequest(a *schema.Attribute) { a.Returned = schema.ReturnedRequest }
 
 func canonical(values ...string) trait {

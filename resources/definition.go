@@ -67,7 +67,10 @@ type Registry struct {
 
 // Default returns the resource types of Rollcall, internal ones last. Each call makes new ones.
 func Default() []*Definition {
-	return []*Definition{User(), Group(), Settings(), Epoch()}
+	return []*Definition{
+		User(), Group(), Role(), Entitlement(), Occupation(), Invite(), JoinRequest(),
+		Settings(), Epoch(),
+	}
 }
 
 // NewRegistry checks the definitions and derives what the server needs from them.

@@ -37,7 +37,7 @@ func TestStorageTypes(t *testing.T) {
 	if g := types[1]; g.Name != "Group" || g.Members != "members" || len(unique) != 0 || !slices.Contains(indexed, "displayName") {
 		t.Errorf("Group: %+v", g)
 	}
-	if got := reg.Endpoints(); !slices.Equal(got, []string{"/Users", "/Groups"}) {
+	if got := reg.Endpoints(); !slices.Equal(got, []string{"/Users", "/Groups", "/Roles", "/Entitlements", "/Occupations", "/Invites", "/JoinRequests"}) {
 		t.Errorf("endpoints %v", got)
 	}
 }

@@ -19,6 +19,7 @@ func Entitlement() *Definition {
 			Name:        "Entitlement",
 			Endpoint:    "/Entitlements",
 			Description: "Module or sub-account that users can be given",
+			Access:      schema.AccessCatalog,
 			Schema: &schema.Schema{
 				URN: scim.SchemaEntitlement, Name: "Entitlement", Description: "Module or sub-account that users can be given",
 				Attributes: assignable("entitlement", "Entitlement"),

@@ -13,6 +13,7 @@ func Invite() *Definition {
 		Name:        "Invite",
 		Endpoint:    "/Invites",
 		Description: "Invitation to join the organization",
+		Access:      schema.AccessNamed,
 		Schema: &schema.Schema{
 			URN: scim.SchemaInvite, Name: "Invite", Description: "Invitation to join the organization",
 			Attributes: append(inviteContent(), inviteState()...),

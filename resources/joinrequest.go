@@ -12,6 +12,7 @@ func JoinRequest() *Definition {
 		Name:        "JoinRequest",
 		Endpoint:    "/JoinRequests",
 		Description: "Request of a person to join the organization",
+		Access:      schema.AccessNamed,
 		Schema: &schema.Schema{
 			URN: scim.SchemaJoinRequest, Name: "JoinRequest", Description: "Request of a person to join the organization",
 			Attributes: append(joinRequestContent(), joinRequestState()...),

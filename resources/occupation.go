@@ -12,6 +12,7 @@ func Occupation() *Definition {
 			Name:        "Occupation",
 			Endpoint:    "/Occupations",
 			Description: "What people do in the organization",
+			Access:      schema.AccessNamed,
 			Schema: &schema.Schema{
 				URN: scim.SchemaOccupation, Name: "Occupation", Description: "What people do in the organization",
 				Attributes: []*schema.Attribute{
@@ -27,7 +28,7 @@ func Occupation() *Definition {
 					integer("order", "Place in lists, lowest first."),
 					text("description", "What the occupation is about."),
 					reference("helpUrl", "Page that explains the occupation.", []string{"external"}),
-					integer("userCount", "How many users have the occupation.", readOnly, onRequest),
+					integer("userCount", "How many users have the occupation.", computed, onRequest),
 				},
 			},
 			Indexed: []string{"display", "order", "externalId", "meta.lastModified"},

@@ -14,6 +14,7 @@ func Role() *Definition {
 			Name:        "Role",
 			Endpoint:    "/Roles",
 			Description: "Role that users can have",
+			Access:      schema.AccessCatalog,
 			Schema: &schema.Schema{
 				URN: scim.SchemaRole, Name: "Role", Description: "Role that users can have",
 				Attributes: assignable("role", "Role"),
@@ -32,11 +33,11 @@ func assignable(noun, typ string) []*schema.Attribute {
 		text("display", "Name of the "+noun+", for people."),
 		text("type", "What kind of "+noun+" it is.", immutable),
 		boolean("supported", "Whether the "+noun+" can be given to users."),
-		boolean("limitedAssignmentsPermitted", "Whether only so many users can have the "+noun+".", readOnly),
-		integer("totalAssignmentsPermitted", "How many users can have the "+noun+".", readOnly),
-		integer("totalAssignmentsUsed", "How many users have the "+noun+".", readOnly),
-		reference("contains", "What the "+noun+" contains.", []string{typ}, multi, readOnly),
-		reference("containedBy", "What contains the "+noun+".", []string{typ}, multi, readOnly),
+		boolean("limitedAssignmentsPermitted", "Whether only so many users can have the "+noun+".", computed),
+		integer("totalAssignmentsPermitted", "How many users can have the "+noun+".", computed),
+		integer("totalAssignmentsUsed", "How many users have the "+noun+".", computed),
+		reference("contains", "What the "+noun+" contains.", []string{typ}, multi, computed),
+		reference("containedBy", "What contains the "+noun+".", []string{typ}, multi, computed),
 	}
 }
 

@@ -13,18 +13,10 @@ import (
 	"rollcall/storage"
 )
 
-// lifecycleTypes are all resource types that SCIM shows.
-func lifecycleTypes() []*resources.Definition {
-	return []*resources.Definition{
-		resources.User(), resources.Group(), resources.Role(), resources.Entitlement(),
-		resources.Occupation(), resources.Invite(), resources.JoinRequest(),
-	}
-}
-
 // Every attribute that is described has a sentence, and what can be filtered can: the definitions stand for
 // themselves.
 func TestEveryAttributeIsDescribed(t *testing.T) {
-	reg, err := resources.NewRegistry(lifecycleTypes()...)
+	reg, err := resources.NewRegistry(resources.Default()...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -56,7 +48,7 @@ func TestEveryAttributeIsDescribed(t *testing.T) {
 
 // What the server writes cannot be written by clients: ignored in a body, refused by a path (RFC 7643 2.2).
 func TestServersOwnAttributes(t *testing.T) {
-	f := newFixture(t, lifecycleTypes()...)
+	f := newFixture(t)
 	const ext = scim.SchemaRollcallUser
 	u := f.create("User", `"userName":"ann","`+ext+`":{"occupation":"Nurse","accountType":"admin","clientCount":3,
 		"effectivePermissions":["a"],"deactivation":{"at":"2026-01-01T00:00:00Z","reason":"leave"}}`)
@@ -127,7 +119,7 @@ func TestReplaceKeepsWhatIsNotTheClients(t *testing.T) {
 }
 
 func TestLifecycleTypesAreSearched(t *testing.T) {
-	f := newFixture(t, lifecycleTypes()...)
+	f := newFixture(t)
 	const ext = scim.SchemaRollcallUser
 	u := f.create("User", `"userName":"ann","roles":[{"value":"Admin"}],"`+ext+`":{"occupation":"Nurse"}`)
 	i := f.create("Invite", `"email":"Bob@Example.com","roles":[{"value":"member"}]`)

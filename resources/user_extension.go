@@ -36,13 +36,13 @@ func userExtension() *schema.Schema {
 				text("display", "Name of the module."),
 				text("level", "What the person may do there.", canonical("read", "write")),
 				text("via", "What gives it.", canonical("role", "occupation", "direct", "group")),
-			), multi, readOnly, onRequest),
+			), multi, computed, onRequest),
 			text("effectivePermissions", "The permissions that the person has, computed from roles, occupation, groups and entitlements.",
-				multi, readOnly, onRequest, exact),
+				multi, computed, onRequest, exact),
 			group("subAccounts", "The sub-accounts that the person belongs to.", append(
 				link(text("value", "Key of the sub-account."), "Entitlement"),
 				text("via", "What gives it.", canonical("role", "occupation", "direct", "group")),
-			), multi, readOnly),
+			), multi, computed, onRequest),
 			group("clients", "The clients that are assigned to the person, as external customers that they look after.", append(
 				link(identifier("value", "Id of the client."), "external"),
 				text("relation", "What the person is to the client, such as 'owner'."),
@@ -52,7 +52,7 @@ func userExtension() *schema.Schema {
 			boolean("emailVerified", "Whether the person has proved to receive mail at the primary address.", readOnly),
 			instant("lastSignInAt", "When the person last signed in, as applications report it.", readOnly),
 			instant("lastSeenByIdpAt", "When the managing client last read or wrote the person.", readOnly, onRequest),
-			integer("profileCompleteness", "How much of the profile is filled in, in percent.", readOnly, onRequest),
+			integer("profileCompleteness", "How much of the profile is filled in, in percent.", computed, onRequest),
 		},
 	}
 }
@@ -60,7 +60,7 @@ func userExtension() *schema.Schema {
 // userExtensionIndexed are the paths of the extension that lists are searched and sorted by.
 func userExtensionIndexed() []string {
 	return under(scim.SchemaRollcallUser,
-		"occupation", "accountType", "managedBy.value", "clients.value", "subAccounts.value", "expiresAt", "deactivation.until")
+		"occupation", "accountType", "managedBy.value", "clients.value", "expiresAt", "deactivation.until")
 }
 
 // userExtensionKept are attributes that administrators write: an identity provider, which replaces a person by what

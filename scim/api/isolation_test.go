@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"rollcall/scim"
 )
 
 // Every route by which a resource can be named, tried with the ids of another organization: it is as if they did
@@ -16,7 +18,12 @@ func TestOrganizationsAreApart(t *testing.T) {
 	w := newWorld(t, openSQLite, nil)
 	bodies := map[string]string{
 		"/Users": `{` + userSchema + `,"userName":"ada"}`, "/Groups": `{` + groupSchema + `,"displayName":"g"}`,
-		"/Gadgets": `{"schemas":["` + gadgetURN + `"],"serial":"1"}`,
+		"/Gadgets":      `{"schemas":["` + gadgetURN + `"],"serial":"1"}`,
+		"/Roles":        `{"schemas":["` + scim.SchemaRole + `"],"value":"member"}`,
+		"/Entitlements": `{"schemas":["` + scim.SchemaEntitlement + `"],"value":"pricing"}`,
+		"/Occupations":  `{"schemas":["` + scim.SchemaOccupation + `"],"value":"nurse"}`,
+		"/Invites":      `{"schemas":["` + scim.SchemaInvite + `"],"email":"bob@example.com"}`,
+		"/JoinRequests": `{"schemas":["` + scim.SchemaJoinRequest + `"],"email":"bob@example.com"}`,
 	}
 	endpoints := w.endpoints(t)
 	ids := map[string]string{}
@@ -24,9 +31,9 @@ func TestOrganizationsAreApart(t *testing.T) {
 		if bodies[e] == "" {
 			t.Fatalf("no body for %s: say how to create one", e)
 		}
-		ids[e] = w.create(t, "acme", e, bodies[e])
+		ids[e] = w.create(t, "acme all", e, bodies[e])
 	}
-	w.do(t, "acme", "PATCH", "/Groups/"+ids["/Groups"], `{`+patchSchema+`,"Operations":[{"op":"add","path":"members","value":[{"value":"`+ids["/Users"]+`"}]}]}`)
+	w.do(t, "acme all", "PATCH", "/Groups/"+ids["/Groups"], `{`+patchSchema+`,"Operations":[{"op":"add","path":"members","value":[{"value":"`+ids["/Users"]+`"}]}]}`)
 	before := w.snapshot(t)
 
 	touch := `{` + patchSchema + `,"Operations":[{"op":"add","path":"externalId","value":"stolen"}]}`
@@ -37,12 +44,12 @@ func TestOrganizationsAreApart(t *testing.T) {
 				{"GET", ""}, {"HEAD", ""}, {"PUT", bodies[e]}, {"PATCH", touch}, {"DELETE", ""},
 			} {
 				for _, header := range [][]string{nil, {"If-Match", "*"}, {"If-None-Match", `W/"7"`}} {
-					if rec := w.do(t, "other", r.method, path, r.body, header...); rec.Code != http.StatusNotFound {
+					if rec := w.do(t, "other all", r.method, path, r.body, header...); rec.Code != http.StatusNotFound {
 						t.Errorf("%s %s (of %s) %v: %d %s", r.method, e, owner, header, rec.Code, rec.Body)
 					}
 				}
 			}
-			bulk := w.do(t, "other", "POST", "/Bulk", fmt.Sprintf(`{%s,"Operations":[
+			bulk := w.do(t, "other all", "POST", "/Bulk", fmt.Sprintf(`{%s,"Operations":[
 				{"method":"PUT","path":"%s","data":%s},{"method":"PATCH","path":"%s","data":%s},{"method":"DELETE","path":"%s"}]}`,
 				bulkSchema, path, bodies[e], path, touch, path))
 			if n := strings.Count(bulk.Body.String(), `"status":"404","response"`); n != 3 {
@@ -50,14 +57,14 @@ func TestOrganizationsAreApart(t *testing.T) {
 			}
 			filter := fmt.Sprintf(`id eq %q`, id)
 			for _, search := range []string{e + "/.search", "/.search"} {
-				rec := w.do(t, "other", "POST", search, `{`+findSchema+`,"filter":`+quote(filter)+`}`)
+				rec := w.do(t, "other all", "POST", search, `{`+findSchema+`,"filter":`+quote(filter)+`}`)
 				if rec.Code != 200 || !strings.Contains(rec.Body.String(), `"totalResults":0`) {
 					t.Errorf("%s for an id of %s: %d %s", search, owner, rec.Code, rec.Body)
 				}
 			}
 		}
 		for _, list := range []string{e, "/"} {
-			if rec := w.do(t, "other", "GET", list, ""); !strings.Contains(rec.Body.String(), `"totalResults":0`) {
+			if rec := w.do(t, "other all", "GET", list, ""); !strings.Contains(rec.Body.String(), `"totalResults":0`) {
 				t.Errorf("GET %s: %s", list, rec.Body)
 			}
 		}
@@ -67,8 +74,8 @@ func TestOrganizationsAreApart(t *testing.T) {
 	}
 
 	// A member that is another organization's resource stays a mere id: no type, no display, no membership.
-	group := w.create(t, "other", "/Groups", `{`+groupSchema+`,"displayName":"theirs","members":[{"value":"`+ids["/Users"]+`"}]}`)
-	rec := w.do(t, "other", "GET", "/Groups/"+group+"?attributes=members", "")
+	group := w.create(t, "other all", "/Groups", `{`+groupSchema+`,"displayName":"theirs","members":[{"value":"`+ids["/Users"]+`"}]}`)
+	rec := w.do(t, "other all", "GET", "/Groups/"+group+"?attributes=members", "")
 	if want := `"members":[{"value":"` + ids["/Users"] + `"}]`; !strings.Contains(rec.Body.String(), want) {
 		t.Errorf("want %s in %s", want, rec.Body)
 	}
@@ -76,14 +83,14 @@ func TestOrganizationsAreApart(t *testing.T) {
 		t.Errorf("a foreign group reached over (-before +after):\n%s", d)
 	}
 	// Unique values are per organization.
-	w.create(t, "other", "/Users", bodies["/Users"])
+	w.create(t, "other all", "/Users", bodies["/Users"])
 }
 
 // endpoints are those of the registered types, as discovery tells them.
 func (w *world) endpoints(t *testing.T) []string {
 	t.Helper()
 	var list struct{ Resources []struct{ Endpoint string } }
-	if err := json.Unmarshal(w.do(t, "acme", "GET", "/ResourceTypes", "").Body.Bytes(), &list); err != nil {
+	if err := json.Unmarshal(w.do(t, "acme all", "GET", "/ResourceTypes", "").Body.Bytes(), &list); err != nil {
 		t.Fatal(err)
 	}
 	var out []string
@@ -95,7 +102,7 @@ func (w *world) endpoints(t *testing.T) []string {
 
 func (w *world) snapshot(t *testing.T) string {
 	t.Helper()
-	rec := w.do(t, "acme", "GET", "/?count=1000", "")
+	rec := w.do(t, "acme all", "GET", "/?count=1000", "")
 	if rec.Code != http.StatusOK {
 		t.Fatalf("GET /: %d", rec.Code)
 	}

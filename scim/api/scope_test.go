@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+
+	"rollcall/scim"
 )
 
 // Every route with every scope: what the token may not do is a 403 that names what it lacks, and nothing else is
@@ -60,6 +62,40 @@ func lacking(scope string, tokens ...string) map[string]string {
 		m[t] = scope
 	}
 	return m
+}
+
+// What a client may do with a type depends on the type: catalogues are read by the general scope and written by the
+// one that names them, invites and the like are reached by that one only. What it may not read, discovery hides.
+func TestScopesOfTypes(t *testing.T) {
+	w := newWorld(t, openSQLite, nil)
+	for _, tt := range []struct {
+		token, method, path, body string
+		status                    int
+	}{
+		{"acme", "GET", "/Roles", "", 200},
+		{"acme", "GET", "/Entitlements", "", 200},
+		{"read", "GET", "/Roles", "", 200},
+		{"users", "GET", "/Roles", "", 403},
+		{"acme", "POST", "/Roles", `{}`, 403},
+		{"acme", "PATCH", "/Entitlements/1", `{}`, 403},
+		{"acme", "GET", "/Occupations", "", 403},
+		{"acme", "GET", "/Invites", "", 403},
+		{"acme", "GET", "/JoinRequests", "", 403},
+		{"acme", "POST", "/Invites", `{}`, 403},
+		{"catalog", "POST", "/Roles", `{"schemas":["` + scim.SchemaRole + `"],"value":"nurse"}`, 201},
+		{"catalog", "GET", "/Invites", "", 200},
+		{"catalog", "POST", "/Invites", `{}`, 403},
+		{"catalog", "GET", "/Entitlements", "", 403},
+		{"acme", "GET", "/ResourceTypes/Role", "", 200},
+		{"acme", "GET", "/ResourceTypes/Invite", "", 404},
+		{"acme", "GET", "/Schemas/" + scim.SchemaInvite, "", 404},
+		{"catalog", "GET", "/Schemas/" + scim.SchemaInvite, "", 200},
+		{"catalog", "GET", "/Schemas/" + scim.SchemaOccupation, "", 404},
+	} {
+		if rec := w.do(t, tt.token, tt.method, tt.path, tt.body); rec.Code != tt.status {
+			t.Errorf("%s %s with %s: %d, want %d", tt.method, tt.path, tt.token, rec.Code, tt.status)
+		}
+	}
 }
 
 // isDiscovery reports whether a route shows any token what it may see.

@@ -109,6 +109,13 @@ func (w *world) addTokens(t testing.TB) {
 	add("users read", acme.ID, "", scim.TypeScope("/Users", false))
 	add("groups", acme.ID, "", scim.TypeScope("/Groups", true))
 	add("groups read", acme.ID, "", scim.TypeScope("/Groups", false))
+	all := []string{scim.ScopeSCIM}
+	for _, e := range []string{"/Roles", "/Entitlements", "/Occupations", "/Invites", "/JoinRequests"} {
+		all = append(all, scim.TypeScope(e, true))
+	}
+	add("acme all", acme.ID, "", all...)
+	add("other all", other.ID, "", all...)
+	add("catalog", acme.ID, "", scim.TypeScope("/Roles", true), scim.TypeScope("/Invites", false))
 	add("admin", acme.ID, "", scim.ScopeAdmin)
 	w.tokens["wrong"] = "rc_wrong"
 }
