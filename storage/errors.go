@@ -12,6 +12,8 @@ var (
 	// than MaxLoadedMembers.
 	ErrTooExpensive = errors.New("storage: result too large")
 	ErrClosed       = errors.New("storage: closed")
+	// ErrUnfinished: the database is the target of a copy that did not come to its end, see Importer.
+	ErrUnfinished = errors.New("storage: a copy into this database was interrupted: repeat it, and it goes on")
 )
 
 // UniqueError says that a unique key is taken by another resource of the type in the organization.

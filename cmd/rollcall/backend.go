@@ -6,6 +6,7 @@ import (
 
 	"rollcall/metrics"
 	"rollcall/storage"
+	"rollcall/storage/transfer"
 )
 
 // backend is where the database is. Its two kinds, the embedded store and MongoDB, are all that is known of adapters
@@ -14,6 +15,8 @@ type backend interface {
 	// open opens the database, makes it if it is not there, brings its layout up to date and tells m, if there is
 	// one, what it does.
 	open(ctx context.Context, types []storage.Type, m *metrics.Metrics) (storage.Store, error)
+	// openAlone opens the database for a copy, as its target or as its source. It fails if any other process has it.
+	openAlone(ctx context.Context, types []storage.Type, target bool) (copyable, error)
 	// layout lists the parts of the layout and which of them the database has. It changes nothing.
 	layout(ctx context.Context, types []storage.Type) ([]layoutPart, error)
 	// migrate brings the layout up to date.
@@ -29,6 +32,12 @@ type backend interface {
 	directory() string
 	// held reports whether open failed because another process has the database.
 	held(err error) bool
+}
+
+// copyable is a store that can be copied from and into.
+type copyable interface {
+	storage.Store
+	transfer.Target
 }
 
 // layoutPart is a version of a layout, or a part of one.

@@ -43,6 +43,14 @@ func (e *embedded) open(ctx context.Context, types []storage.Type, m *metrics.Me
 	return s, nil
 }
 
+func (e *embedded) openAlone(ctx context.Context, types []storage.Type, target bool) (copyable, error) {
+	s, err := sqlite.Open(ctx, sqlite.Options{Dir: e.dir, Types: types, Cache: -1, Import: target})
+	if err != nil {
+		return nil, e.explain(ctx, fmt.Errorf("open the database in %s: %w", e.dir, err))
+	}
+	return s, nil
+}
+
 // heldError says who has the data directory.
 type heldError struct{ text string }
 

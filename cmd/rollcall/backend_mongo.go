@@ -38,6 +38,16 @@ func (b *mongoDB) open(ctx context.Context, types []storage.Type, m *metrics.Met
 	return s, nil
 }
 
+func (b *mongoDB) openAlone(ctx context.Context, types []storage.Type, target bool) (copyable, error) {
+	o := b.options(types)
+	o.Import, o.Exclusive = target, true
+	s, err := mongo.Open(ctx, o)
+	if err != nil {
+		return nil, fmt.Errorf("open the database in %s: %w", b, err)
+	}
+	return s, nil
+}
+
 func (b *mongoDB) layout(ctx context.Context, types []storage.Type) ([]layoutPart, error) {
 	list, err := mongo.MigrationStatus(ctx, b.options(types))
 	if err != nil {

@@ -29,7 +29,17 @@ func Run(t *testing.T, open func(t testing.TB) storage.Store) {
 	t.Helper()
 	for _, c := range cases() {
 		t.Run(c.name, func(t *testing.T) {
-			c.run(newEnv(t, open(t)))
+			c.run(newEnv(t, open(t), open))
+		})
+	}
+}
+
+// RunCopy runs the tests of copies from one kind of store to another. Run has them for two of one kind.
+func RunCopy(t *testing.T, from, to func(t testing.TB) storage.Store) {
+	t.Helper()
+	for _, c := range copyCases() {
+		t.Run(c.name, func(t *testing.T) {
+			c.run(newEnv(t, from(t), to))
 		})
 	}
 }
@@ -56,7 +66,7 @@ func cases() []testCase {
 	var all []testCase
 	for _, group := range [][]testCase{
 		insertCases(), valueCases(), updateCases(), memberCases(), deleteCases(), stepCases(),
-		orderCases(), matchCases(), feedCases(), tenantCases(), ruleCases(), isolationCases(),
+		orderCases(), matchCases(), feedCases(), tenantCases(), ruleCases(), isolationCases(), copyCases(),
 	} {
 		all = append(all, group...)
 	}
@@ -67,13 +77,15 @@ func cases() []testCase {
 type env struct {
 	*testing.T
 	store storage.Store
-	org   scim.OrgID
-	ids   *testkit.IDs
-	clock *testkit.Clock
+	// another opens a second store, empty as the first one was.
+	another func(t testing.TB) storage.Store
+	org     scim.OrgID
+	ids     *testkit.IDs
+	clock   *testkit.Clock
 }
 
-func newEnv(t *testing.T, s storage.Store) *env {
-	e := &env{T: t, store: s, ids: testkit.NewIDs(), clock: testkit.NewClock()}
+func newEnv(t *testing.T, s storage.Store, another func(t testing.TB) storage.Store) *env {
+	e := &env{T: t, store: s, another: another, ids: testkit.NewIDs(), clock: testkit.NewClock()}
 	e.org = e.newOrg("default")
 	return e
 }

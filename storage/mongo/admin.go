@@ -93,7 +93,7 @@ func (s *Store) Secret(ctx context.Context, name string, random func([]byte) err
 	}
 	defer end(&err)
 	coll := s.db.Collection(collSettings)
-	filter := bson.D{{Key: "_id", Value: "secret/" + name}}
+	filter := bson.D{{Key: "_id", Value: secretPrefix + name}}
 	raw, err := coll.FindOne(ctx, filter).Raw()
 	if errors.Is(err, mongo.ErrNoDocuments) {
 		value := make([]byte, 32)

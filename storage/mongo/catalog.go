@@ -21,6 +21,7 @@ const (
 	collChangeParts   = "changeparts"
 	collFeeds         = "feeds"
 	collSettings      = "settings"
+	collProcesses     = "processes"
 )
 
 // attr is an indexed field of one type.
@@ -111,7 +112,7 @@ func isMetaDate(f *query.Field) bool {
 func collectionName(n scim.TypeName) string {
 	name := clean(strings.ToLower(string(n))) + "s"
 	switch name {
-	case collOrganizations, collTokens, collKeys, collMemberships, collChanges, collChangeParts, collFeeds, collSettings:
+	case collOrganizations, collTokens, collKeys, collMemberships, collChanges, collChangeParts, collFeeds, collSettings, collProcesses:
 		return "type_" + name
 	}
 	return name

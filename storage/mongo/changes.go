@@ -27,21 +27,27 @@ func (x *txn) change(k storage.Key, version int64, at time.Time, ch *storage.Cha
 	if ch.Op == storage.OpDelete {
 		pending++ // a delete has the version of the write before it
 	}
+	more := []bson.E{{Key: "pending", Value: pending}}
+	if records != 0 {
+		more = append(more, bson.E{Key: "records", Value: records})
+	}
+	x.row(k, bson.NewObjectID(), version, at, ch, more...)
+}
+
+// row adds a row with some fields of its own.
+func (x *txn) row(k storage.Key, id bson.ObjectID, version int64, at time.Time, ch *storage.Change, more ...bson.E) {
 	row := bson.D{
-		{Key: "_id", Value: bson.NewObjectID()},
+		{Key: "_id", Value: id},
 		{Key: "org", Value: string(k.Org)},
 		{Key: "type", Value: string(k.Type)},
 		{Key: "id", Value: k.ID},
 		{Key: "version", Value: version},
-		{Key: "pending", Value: pending},
 		{Key: "at", Value: dateTime(at)},
 		{Key: "op", Value: string(ch.Op)},
 		{Key: "actor", Value: bson.D{{Key: "kind", Value: ch.Actor.Kind}, {Key: "id", Value: ch.Actor.ID}, {Key: "name", Value: ch.Actor.Name}}},
 		{Key: "request", Value: ch.Request},
 	}
-	if records != 0 {
-		row = append(row, bson.E{Key: "records", Value: records})
-	}
+	row = append(row, more...)
 	if len(ch.Values) > 0 {
 		values := make(bson.A, len(ch.Values))
 		for i, v := range ch.Values {

@@ -24,6 +24,8 @@ func (s *Store) Check(ctx context.Context) (problems []string, err error) {
 		return nil, err
 	}
 	defer end(&err)
+	ctx, cancel := context.WithTimeout(ctx, longest) // instead of the driver's own
+	defer cancel()
 	k := &checker{s: s}
 	for _, t := range s.sorted {
 		if err := k.batches(ctx, t.coll, func(ctx context.Context, docs []bson.Raw) error { return k.records(ctx, t, docs) }); err != nil {

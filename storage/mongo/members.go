@@ -39,17 +39,7 @@ func (x *txn) addMembers(ctx context.Context, group storage.Key, ids []string) e
 	for chunk := range chunks(ids) {
 		rows := make([]any, len(chunk))
 		for i, id := range chunk {
-			row := bson.D{
-				{Key: "org", Value: string(group.Org)},
-				{Key: "group", Value: group.ID},
-				{Key: "gtype", Value: string(group.Type)},
-				{Key: "member", Value: id},
-				{Key: "mtype", Value: string(types[id])},
-			}
-			if folded := query.Fold(id); folded != id {
-				row = append(row, bson.E{Key: "fold", Value: folded})
-			}
-			rows[i] = row
+			rows[i] = membership(group, id, types[id])
 		}
 		x.wrote = true
 		if _, err := x.s.db.Collection(collMemberships).InsertMany(ctx, rows); err != nil {
@@ -59,6 +49,21 @@ func (x *txn) addMembers(ctx context.Context, group storage.Key, ids []string) e
 		}
 	}
 	return nil
+}
+
+// membership is the document of one member of a group; t is empty for a pending one.
+func membership(group storage.Key, member string, t scim.TypeName) bson.D {
+	row := bson.D{
+		{Key: "org", Value: string(group.Org)},
+		{Key: "group", Value: group.ID},
+		{Key: "gtype", Value: string(group.Type)},
+		{Key: "member", Value: member},
+		{Key: "mtype", Value: string(t)},
+	}
+	if folded := query.Fold(member); folded != member {
+		row = append(row, bson.E{Key: "fold", Value: folded})
+	}
+	return row
 }
 
 func (x *txn) removeMembers(ctx context.Context, group storage.Key, ids []string) error {

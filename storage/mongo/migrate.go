@@ -26,9 +26,6 @@ func (s *Store) migrate(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if version > SchemaVersion {
-		return fmt.Errorf("%w: layout %d, this one knows %d", ErrNewer, version, SchemaVersion)
-	}
 	if err := again(ctx, func() error { return s.ensureIndexes(ctx) }); err != nil {
 		return err
 	}
@@ -43,6 +40,7 @@ func (s *Store) migrate(ctx context.Context) error {
 	return s.set(ctx, "schema", bson.D{{Key: "version", Value: int64(SchemaVersion)}})
 }
 
+// schemaVersion returns the database's layout, 0 if it has none, and refuses one that is newer than this program.
 func (s *Store) schemaVersion(ctx context.Context) (int64, error) {
 	raw, err := s.setting(ctx, "schema")
 	if err != nil || raw == nil {
@@ -51,6 +49,9 @@ func (s *Store) schemaVersion(ctx context.Context) (int64, error) {
 	v, ok := raw.Lookup("version").AsInt64OK()
 	if !ok {
 		return 0, errRecord
+	}
+	if v > SchemaVersion {
+		return 0, fmt.Errorf("%w: its layout is version %d, this program knows %d", ErrNewer, v, SchemaVersion)
 	}
 	return v, nil
 }
@@ -101,9 +102,6 @@ func MigrationStatus(ctx context.Context, o Options) (list []Migration, err erro
 	version, err := s.schemaVersion(ctx)
 	if err != nil {
 		return nil, err
-	}
-	if version > SchemaVersion {
-		return nil, fmt.Errorf("%w: layout %d, this one knows %d", ErrNewer, version, SchemaVersion)
 	}
 	list = append(list, Migration{SchemaVersion, "initial", version == SchemaVersion})
 	for _, t := range s.sorted {

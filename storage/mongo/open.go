@@ -29,6 +29,11 @@ type Options struct {
 	Observer Observer         // nil: none
 	Now      func() time.Time // for the durations that the Observer is told; nil: they are zero
 
+	// Import opens the target of a copy: one that has begun is opened, see storage.Importer.
+	Import bool
+	// Exclusive refuses a database that another process has open, and keeps others from opening it.
+	Exclusive bool
+
 	// The URI's own options win over these (timeoutMS, serverSelectionTimeoutMS, maxPoolSize).
 	Timeout         time.Duration // of one operation whose context has no deadline; 0: 10 s
 	ServerSelection time.Duration // how long an operation waits for a primary; 0: 5 s
@@ -76,6 +81,7 @@ type Store struct {
 	queue     queue
 	touched   touches
 	sequencer sequencer
+	presence  presence
 
 	closed   atomic.Bool
 	closeOne sync.Once
@@ -113,12 +119,22 @@ func Open(ctx context.Context, o Options) (_ *Store, err error) {
 	s.sequencer.init(s)
 	defer func() {
 		if err != nil {
+			s.presence.end()
 			_ = s.client.Disconnect(context.WithoutCancel(ctx))
 		}
 	}()
 	// In a database of its own making the store waits for the indexes as long as they take; everything else is
 	// bounded by the driver's timeout.
 	if err := s.checkServer(ctx); err != nil {
+		return nil, err
+	}
+	if _, err := s.schemaVersion(ctx); err != nil {
+		return nil, err
+	}
+	if err := s.refuseUnfinished(ctx); err != nil {
+		return nil, err
+	}
+	if err := s.presence.begin(ctx, s); err != nil {
 		return nil, err
 	}
 	if err := s.migrate(ctx); err != nil {
@@ -183,6 +199,7 @@ func (s *Store) Close() error {
 	s.closeOne.Do(func() {
 		s.closed.Store(true)
 		s.sequencer.stop()
+		s.presence.end()
 		ctx, cancel := context.WithTimeout(context.Background(), s.options.Timeout)
 		defer cancel()
 		if err := s.client.Disconnect(ctx); err != nil {

@@ -67,6 +67,8 @@ type txn struct {
 	wrote   bool
 	failed  error // the first error of the driver: the transaction is dead whatever a step makes of it
 	changes []any // rows for the feed, written at the end
+	// imported: the rows have their positions.
+	imported bool
 }
 
 // fail notes and translates an error of the driver.
@@ -115,7 +117,7 @@ func (s *Store) attempt(ctx context.Context, org scim.OrgID, look bool, f func(c
 	if err := s.commit(last, sess); err != nil {
 		return err
 	}
-	if len(x.changes) > 0 {
+	if len(x.changes) > 0 && !x.imported {
 		s.sequencer.wrote(org, len(x.changes))
 	}
 	return nil

@@ -40,6 +40,7 @@ type Options struct {
 	Now      func() time.Time // for the durations that the Observer is told; nil: they are zero
 	Readers  int              // reading connections; 0: twice the processors, 4 to 16
 	Queue    int              // writes of one organization that may wait; 0: 4096
+	Import   bool             // the store is the target of a copy: one that has begun is opened, see storage.Importer
 	Cache    int64            // bytes of the cache of records, 32 MiB or more; 0: DefaultCache; negative: none
 }
 
@@ -123,7 +124,7 @@ func Open(ctx context.Context, o Options) (_ *Store, err error) {
 	}
 	c.c.SetBusyTimeout(busyTimeout)
 	s.w = newWriter(s, c)
-	for _, prepare := range []func() error{c.migrate, func() error { return s.loadCatalog(c) }, s.w.load, func() error { return s.loadNested(c) }} {
+	for _, prepare := range []func() error{c.migrate, func() error { return s.refuseUnfinished(c) }, func() error { return s.loadCatalog(c) }, s.w.load, func() error { return s.loadNested(c) }} {
 		if err := prepare(); err != nil {
 			return nil, errors.Join(err, c.close())
 		}

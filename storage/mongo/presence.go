@@ -1,0 +1,113 @@
+package mongo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
+)
+
+// presence is this process's document in the collection of those that have the database open. What is copied must have
+// no writers meanwhile, so whoever copies has to know of them, and they of it.
+type presence struct {
+	id     bson.ObjectID
+	store  *Store
+	cancel context.CancelFunc
+	wg     sync.WaitGroup
+}
+
+const (
+	// seenEvery is how often a process says that it lives, seenFor how long that counts.
+	seenEvery = 10 * time.Second
+	seenFor   = 35 * time.Second
+)
+
+// ErrInUse: the database is to be used by one process alone, and is not.
+var ErrInUse = errors.New("mongo: the database is in use")
+
+// begin says that the process is there and looks who else is. Both kinds of process do it in this order, so of two that
+// begin at once at least one sees the other.
+func (p *presence) begin(ctx context.Context, s *Store) error {
+	p.id, p.store = bson.NewObjectID(), s
+	if err := p.seen(ctx); err != nil {
+		return translate(ctx, "say that the process is there", err)
+	}
+	others, exclusive, err := p.others(ctx)
+	switch {
+	case err != nil:
+		return translate(ctx, "look for other processes", err)
+	case exclusive:
+		return fmt.Errorf("%w by \"rollcall copy\"", ErrInUse)
+	case s.options.Exclusive && others > 0:
+		return fmt.Errorf("%w by %d other process(es) of Rollcall; one that was killed counts for %v", ErrInUse, others, seenFor)
+	}
+	own, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	p.cancel = cancel
+	p.wg.Go(func() {
+		tick := time.NewTicker(seenEvery)
+		defer tick.Stop()
+		for {
+			select {
+			case <-own.Done():
+				return
+			case <-tick.C:
+				// If the database is away now, its requests say so.
+				_ = p.seen(own)
+			}
+		}
+	})
+	return nil
+}
+
+func (p *presence) seen(ctx context.Context) error {
+	_, err := p.store.db.Collection(collProcesses).UpdateOne(ctx, bson.D{{Key: "_id", Value: p.id}}, bson.D{
+		{Key: "$currentDate", Value: bson.D{{Key: "seen", Value: true}}},
+		{Key: "$set", Value: bson.D{{Key: "exclusive", Value: p.store.options.Exclusive}}},
+	}, options.UpdateOne().SetUpsert(true))
+	return err
+}
+
+// others counts the processes that live beside this one, by the server's clock, and forgets those long dead.
+func (p *presence) others(ctx context.Context) (n int, exclusive bool, err error) {
+	coll := p.store.db.Collection(collProcesses)
+	age := func(word string, d time.Duration) bson.D {
+		return bson.D{{Key: "$expr", Value: bson.D{{Key: word, Value: bson.A{
+			"$seen", bson.D{{Key: "$subtract", Value: bson.A{"$$NOW", d.Milliseconds()}}},
+		}}}}}
+	}
+	if _, err := coll.DeleteMany(ctx, age("$lt", 24*time.Hour)); err != nil {
+		return 0, false, err
+	}
+	cur, err := coll.Find(ctx, age("$gt", seenFor))
+	if err != nil {
+		return 0, false, err
+	}
+	err = each(ctx, cur, func(raw bson.Raw) error {
+		if id, _ := raw.Lookup("_id").ObjectIDOK(); id == p.id {
+			return nil
+		}
+		n++
+		alone, _ := raw.Lookup("exclusive").BooleanOK()
+		exclusive = exclusive || alone
+		return nil
+	})
+	return n, exclusive, err
+}
+
+// end takes the document away.
+func (p *presence) end() {
+	if p.store == nil {
+		return
+	}
+	if p.cancel != nil {
+		p.cancel()
+	}
+	p.wg.Wait()
+	ctx, cancel := context.WithTimeout(context.Background(), p.store.options.ServerSelection)
+	defer cancel()
+	_, _ = p.store.db.Collection(collProcesses).DeleteOne(ctx, bson.D{{Key: "_id", Value: p.id}})
+}
