@@ -89,8 +89,11 @@ func (e *env) fillOrganization(org scim.OrgID) {
 		edit.Doc["name"] = scim.Attributes{"familyName": fmt.Sprintf("Family %d", n%7)}
 		edit.Doc["emails"] = []any{scim.Attributes{"value": fmt.Sprintf("u%d@example.com", n), "type": "work", "primary": true}}
 		edit.Change.Values = []storage.ValueChange{
-			{Path: "userName", New: edit.Doc["userName"]}, {Path: "a.b$c", Old: int64(7), New: 7.5},
-			{Path: "emails", New: edit.Doc["emails"]}, {Path: "active", Old: true}, {Path: "password"},
+			{Path: "userName", New: edit.Doc["userName"]},
+			{Path: "a.b$c", Old: int64(7), New: 7.5},
+			{Path: "emails", New: edit.Doc["emails"]},
+			{Path: "active", Old: true},
+			{Path: "password"},
 		}
 		edit.Secret = scim.Attributes{"password": fmt.Sprintf("hash %d", n)}
 		k := key(typeUser)

@@ -109,9 +109,7 @@ func (k *checker) records(ctx context.Context, t *resourceType, docs []bson.Raw)
 		for _, u := range r.keys {
 			wanted = append(wanted, keyID(org, t.Name, u.Attr, u.Value))
 		}
-		if err := k.derived(t, raw, r); err != nil {
-			return err
-		}
+		k.derived(t, raw, r)
 	}
 	held, err := k.holders(ctx, wanted)
 	if err != nil {
@@ -142,16 +140,17 @@ func (k *checker) records(ctx context.Context, t *resourceType, docs []bson.Raw)
 }
 
 // derived compares what is indexed with the document.
-func (k *checker) derived(t *resourceType, raw bson.Raw, r *stored) error {
-	doc, broken := scim.DecodeAttributes(r.rec.Doc)
-	if broken != nil {
+func (k *checker) derived(t *resourceType, raw bson.Raw, r *stored) {
+	doc, err := scim.DecodeAttributes(r.rec.Doc)
+	if err != nil {
 		k.report("%s: the document of record %s cannot be read", t.coll, r.rec.ID)
-		return nil
+		return
 	}
 	values, sorts, odd := t.shadow(doc)
 	want, err := bson.Marshal(bson.D{{Key: "_f", Value: orEmpty(values)}, {Key: "_s", Value: orEmpty(sorts)}, {Key: "_odd", Value: odd}})
 	if err != nil {
-		return err
+		k.report("%s: what is indexed of record %s cannot be stored", t.coll, r.rec.ID)
+		return
 	}
 	for _, name := range []string{"_f", "_s", "_odd"} {
 		a, b := raw.Lookup(name), bson.Raw(want).Lookup(name)
@@ -168,7 +167,6 @@ func (k *checker) derived(t *resourceType, raw bson.Raw, r *stored) error {
 			k.report("%s: record %s has no unique key for its %s", t.coll, r.rec.ID, a.field().Path)
 		}
 	}
-	return nil
 }
 
 type heldKey struct {

@@ -144,13 +144,14 @@ func (w *writer) importRecord(ins *insert, r *storage.ExportedRecord) error {
 	if err := w.checkKeys(org, ins.t, ins.draft.unique, 0); err != nil {
 		return err
 	}
+	var room [128]byte
 	return w.write(func() error {
 		if refused, err := ins.claim(w, org, keys); err != nil || refused != nil {
 			return firstError(err, refused)
 		}
 		q := w.c.prep("INSERT INTO res (rid, org, type, id, version, created, modified, keys, secret, doc) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
 		q.int(w.rid).int(org).int(ins.t.code).id(ins.key.ID).int(r.Version).int(millis(r.Created)).int(millis(r.Modified))
-		if err := q.blob(appendKeys(nil, keys)).blob(ins.secret).blob(r.Doc).exec(); err != nil {
+		if err := q.blob(appendKeys(room[:0], keys)).blob(ins.secret).blob(r.Doc).exec(); err != nil {
 			return err
 		}
 		if err := w.c.insertRows(org, ins.key.ID, w.rid, ins.draft.rows); err != nil {
