@@ -18,10 +18,10 @@ func User() *Definition {
 			Description: "User Account",
 			Schema:      schema.CoreUser(),
 			Extensions:  []schema.Extension{{Schema: enterprise()}, {Schema: userExtension()}},
-			Indexed: append([]string{
+			Indexed: []string{
 				"externalId", "emails.value", "displayName", "active", "meta.lastModified", "name.familyName",
-				"roles.value", "entitlements.value",
-			}, userExtensionIndexed()...),
+			},
+			Sparse: append([]string{"roles.value", "entitlements.value"}, userExtensionSparse()...),
 			Groups: "groups",
 			Keep:   append([]string{"active"}, userExtensionKept()...),
 		},

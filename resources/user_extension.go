@@ -46,21 +46,22 @@ func userExtension() *schema.Schema {
 			group("clients", "The clients that are assigned to the person, as external customers that they look after.", append(
 				link(identifier("value", "Id of the client."), "external"),
 				text("relation", "What the person is to the client, such as 'owner'."),
-			), multi, readOnly, onRequest),
+			), multi, computed, onRequest),
 			integer("clientCount", "How many clients are assigned to the person.", readOnly),
 			instant("expiresAt", "When the membership ends by itself."),
 			boolean("emailVerified", "Whether the person has proved to receive mail at the primary address.", readOnly),
 			instant("lastSignInAt", "When the person last signed in, as applications report it.", readOnly),
-			instant("lastSeenByIdpAt", "When the managing client last read or wrote the person.", readOnly, onRequest),
+			instant("lastSeenByIdpAt", "When the managing client last read or wrote the person.", computed, onRequest),
 			integer("profileCompleteness", "How much of the profile is filled in, in percent.", computed, onRequest),
 		},
 	}
 }
 
-// userExtensionIndexed are the paths of the extension that lists are searched and sorted by.
-func userExtensionIndexed() []string {
+// userExtensionSparse are the paths of the extension that lists are searched by. Many organizations use none of them,
+// and their writes shall not pay for it.
+func userExtensionSparse() []string {
 	return under(scim.SchemaRollcallUser,
-		"occupation", "accountType", "managedBy.value", "clients.value", "expiresAt", "deactivation.until")
+		"occupation", "accountType", "managedBy.value", "expiresAt", "deactivation.until")
 }
 
 // userExtensionKept are attributes that administrators write: an identity provider, which replaces a person by what

@@ -175,6 +175,9 @@ type UniqueKey struct {
 type Index struct {
 	Field  Field
 	Unique bool // also a UniqueKey: no second index is needed
+	// Sparse says that few resources have a value: a store need not keep an entry for those that have none, and
+	// ordering by the field need not be a walk along the index.
+	Sparse bool
 }
 
 // LocalName is the last step of the field.

@@ -21,6 +21,8 @@ type ResourceType struct {
 	// Indexed are the paths of attributes that stores keep an index of. Attributes with uniqueness are indexed
 	// without being named.
 	Indexed []string
+	// Sparse are those of attributes that few resources have: what they lack costs their writes nothing.
+	Sparse []string
 	// Members names the attribute that lists members, kept as a relation; Groups the derived attribute that
 	// lists the groups of a resource. Empty if the type has none.
 	Members, Groups string
@@ -140,11 +142,11 @@ func (t *ResourceType) build() error {
 		t.keep = append(t.keep, p)
 	}
 	seen := map[string]bool{}
-	add := func(p Path) {
+	add := func(p Path, sparse bool) {
 		f := p.Field()
 		if !seen[f.Path] {
 			seen[f.Path] = true
-			t.indexes = append(t.indexes, query.Index{Field: f, Unique: p.Target().Uniqueness != UniqueNone})
+			t.indexes = append(t.indexes, query.Index{Field: f, Unique: p.Target().Uniqueness != UniqueNone, Sparse: sparse})
 		}
 	}
 	for _, s := range t.schemaList() {
@@ -157,10 +159,11 @@ func (t *ResourceType) build() error {
 			}
 			p := Path{Schema: s, Attr: a, Extension: s != t.Schema}
 			t.unique = append(t.unique, p.Field())
-			add(p)
+			add(p, false)
 		}
 	}
-	for _, text := range t.Indexed {
+	indexed := slices.Concat(t.Indexed, t.Sparse)
+	for i, text := range indexed {
 		p, err := t.ParsePath(text, nil)
 		if err != nil {
 			return fmt.Errorf("index: %w", err)
@@ -168,7 +171,7 @@ func (t *ResourceType) build() error {
 		if p.Target() == nil || p.Target().Kind == query.Complex {
 			return fmt.Errorf("index %s: not a simple attribute", text)
 		}
-		add(p)
+		add(p, i >= len(t.Indexed))
 	}
 	return nil
 }

@@ -30,14 +30,14 @@ func Types() []storage.Type {
 // attr is a field of the suite's types and whether the store keeps an index of it.
 type attr struct {
 	query.Field
-	indexed, unique bool
+	indexed, unique, sparse bool
 }
 
 func indexes(attrs []attr) []query.Index {
 	var list []query.Index
 	for _, a := range attrs {
 		if a.indexed {
-			list = append(list, query.Index{Field: a.Field, Unique: a.unique})
+			list = append(list, query.Index{Field: a.Field, Unique: a.unique, Sparse: a.sparse})
 		}
 	}
 	return list
@@ -50,6 +50,7 @@ func exact(a *attr)   { a.CaseExact = true }
 func multi(a *attr)   { a.Multi = true }
 func indexed(a *attr) { a.indexed = true }
 func unique(a *attr)  { a.indexed, a.unique = true, true }
+func sparse(a *attr)  { a.indexed, a.sparse = true, true }
 
 // inExtension moves the attribute under the extension's URN.
 func inExtension(a *attr) {
@@ -99,13 +100,13 @@ func userFields() []attr {
 		define("certificates", query.Complex, multi),
 		define("certificates.value", query.Binary, exact, multi),
 		define("certificates.type", query.String, multi),
-		define("tags", query.String, multi),
+		define("tags", query.String, multi, sparse),
 		define("lucky", query.Integer, multi),
 		define("born", query.DateTime),
 		define("age", query.Integer),
 		define("score", query.Decimal),
 		define("grade", query.Integer, inExtension, indexed),
-		define("ratio", query.Decimal, inExtension, indexed),
+		define("ratio", query.Decimal, inExtension, sparse),
 		define("since", query.DateTime, inExtension),
 		define("costCenter", query.String, exact, inExtension),
 		define("manager", query.Complex, inExtension),

@@ -20,6 +20,7 @@ type attr struct {
 	// uniq: the values lie in table uniq only. That works where a record has at most one value and the unique key
 	// is what a filter compares; for other unique fields idx has the values as well.
 	uniq   bool
+	sparse bool        // records without a value have no row
 	strays atomic.Bool // some record has a value that is in idx nevertheless, see row
 	meta   int         // metaCreated, metaModified: the value is not from the document
 }
@@ -35,7 +36,11 @@ func (a *attr) field() *query.Field { return &a.index.Field }
 // the type is indexed anew.
 func (a *attr) spec() string {
 	f := a.field()
-	return fmt.Sprintf("1 %d %t %t %q", f.Kind, f.CaseExact, a.uniq, f.Steps)
+	spec := fmt.Sprintf("1 %d %t %t %q", f.Kind, f.CaseExact, a.uniq, f.Steps)
+	if a.sparse {
+		spec += " sparse"
+	}
+	return spec
 }
 
 // resourceType is a storage.Type with its codes.
@@ -70,6 +75,7 @@ func newResourceType(t storage.Type) *resourceType {
 	for _, ix := range t.Indexes {
 		f := ix.Field
 		a := &attr{index: ix}
+		a.sparse = ix.Sparse && !ix.Unique
 		a.uniq = ix.Unique && !f.Multi && !f.CaseExact && (f.Kind == query.String || f.Kind == query.Reference)
 		if len(f.Steps) == 2 && f.Steps[0] == "meta" {
 			switch f.Steps[1] {

@@ -196,7 +196,7 @@ func (k *compiler) not(e query.Not) cond {
 	}
 	n := cond{sql: "NOT " + c.sql, args: c.args, exact: true}
 	if p, ok := e.Expr.(query.Present); ok {
-		if a := k.indexOf(&p.Field); a != nil {
+		if a := k.indexOf(&p.Field); a != nil && !a.sparse {
 			n.drive = k.eqDriver(a, value{})
 			n.drive.where += " AND c.first=1"
 		}
@@ -259,6 +259,9 @@ func (k *compiler) present(f *query.Field) cond {
 	a := k.indexOf(f)
 	if a == nil {
 		return maybe
+	}
+	if a.sparse { // every row is of a value
+		return k.rows(a, rankRange, ".value<=x''")
 	}
 	return cond{
 		sql:   "NOT EXISTS (SELECT 1 FROM idx x WHERE x.attr=? AND x.org=? AND x.value=x'' AND x.id=c.id AND x.first=1)",

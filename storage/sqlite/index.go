@@ -100,7 +100,7 @@ func attrRows(dst []row, a *attr, doc scim.Attributes) []row {
 		}
 		dst = append(dst, row{attr: a, value: w, first: notFirst})
 	})
-	if !sorted {
+	if !sorted && (there || !a.sparse) {
 		absent := row{attr: a, value: value{}, first: isFirst}
 		if there {
 			absent.first = isFirstThere

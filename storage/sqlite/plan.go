@@ -70,7 +70,7 @@ func (k *compiler) newPlan(src query.Source, q *query.Query, fromEnd bool) (*pla
 		return p, nil
 	}
 	a := k.t.attr(src.Sort)
-	if a == nil {
+	if a == nil || a.sparse {
 		p.scans, p.byDoc = []scan{idScan(d, true, nil, false)}, src.Sort
 		return p, nil
 	}
