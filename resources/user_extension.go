@@ -13,9 +13,9 @@ func userExtension() *schema.Schema {
 		Attributes: []*schema.Attribute{
 			text("occupation", "What the person does in the organization, such as 'Nurse' or 'Line manager': the key, the name or an alias of an Occupation."),
 			text("accountType", "'admin' if one of the person's roles administers the organization, else 'affiliate'.",
-				readOnly, canonical("admin", "affiliate")),
+				computed, onRequest, canonical("admin", "affiliate")),
 			text("status", "Whether the person may sign in; 'active' of the User schema is what changes it.",
-				readOnly, canonical("active", "deactivated", "pendingConsent")),
+				computed, onRequest, canonical("active", "deactivated", "pendingConsent")),
 			group("deactivation", "Why and until when the person is deactivated.", subs(
 				instant("at", "When the person was deactivated.", readOnly),
 				identifier("by", "Id of the user or client that deactivated the person.", readOnly),
@@ -61,7 +61,7 @@ func userExtension() *schema.Schema {
 // and their writes shall not pay for it.
 func userExtensionSparse() []string {
 	return under(scim.SchemaRollcallUser,
-		"occupation", "accountType", "managedBy.value", "expiresAt", "deactivation.until")
+		"occupation", "managedBy.value", "expiresAt", "deactivation.until")
 }
 
 // userExtensionKept are attributes that administrators write: an identity provider, which replaces a person by what
