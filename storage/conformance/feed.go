@@ -15,6 +15,7 @@ func feedCases() []testCase {
 	return []testCase{
 		{name: "FeedPages", extra: "a feed read in pages of any size is the same feed", run: testFeedPages},
 		{name: "FeedMissesNothing", run: testFeedMissesNothing},
+		{name: "HistoryIsOfOneRecord", run: testHistory},
 	}
 }
 

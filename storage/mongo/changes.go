@@ -159,6 +159,41 @@ func (s *Store) positioned(ctx context.Context, org scim.OrgID, after int64, lim
 	return list, nil
 }
 
+// History implements storage.Changes. The versions of a record that came back under its id begin anew, so it is the
+// instant that orders them first.
+func (s *Store) History(ctx context.Context, k storage.Key, skip, limit int) (list []storage.Change, err error) {
+	end, err := s.call(ctx, "history")
+	if err != nil {
+		return nil, err
+	}
+	defer end(&err)
+	if _, err := s.typeOf(k.Type); err != nil {
+		return nil, err
+	}
+	if limit <= 0 {
+		return nil, nil
+	}
+	err = s.snapshot(ctx, func(ctx context.Context) error {
+		list = nil
+		cur, err := s.db.Collection(collChanges).Find(ctx,
+			bson.D{{Key: "org", Value: string(k.Org)}, {Key: "id", Value: k.ID}, {Key: "type", Value: string(k.Type)}},
+			options.Find().SetSort(bson.D{{Key: "at", Value: -1}, {Key: "version", Value: -1}, {Key: "_id", Value: -1}}).
+				SetSkip(int64(skip)).SetLimit(int64(limit)))
+		if err != nil {
+			return err
+		}
+		return each(ctx, cur, func(raw bson.Raw) error {
+			ch, err := s.decodeChange(ctx, k.Org, raw)
+			list = append(list, ch)
+			return err
+		})
+	})
+	if err != nil {
+		return nil, translate(ctx, "read a history", err)
+	}
+	return list, nil
+}
+
 type changeRow struct {
 	ID      bson.ObjectID `bson:"_id"`
 	Type    string        `bson:"type"`

@@ -148,6 +148,42 @@ func (s *Store) Changes(ctx context.Context, org scim.OrgID, after storage.Posit
 	}
 }
 
+// History implements storage.Changes.
+func (s *Store) History(ctx context.Context, k storage.Key, skip, limit int) (list []storage.Change, err error) {
+	defer s.observe("history", &err)()
+	t, err := s.typeOf(k)
+	if err != nil {
+		return nil, err
+	}
+	c, err := s.reader(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer s.putBack(c)
+	code, ok := s.orgs.get(k.Org)
+	if !ok || limit <= 0 {
+		return nil, nil
+	}
+	q := c.prep(`SELECT seq, type, id, version, at, op, actor_kind, actor_id, actor_name, request, vals, added, removed
+		FROM changes WHERE id=? AND seq>? AND seq<? AND type=? ORDER BY seq DESC LIMIT ? OFFSET ?`)
+	q.values([]value{id(k.ID)}).int(code << seqBits).int((code + 1) << seqBits).int(t.code).int(int64(limit)).int(int64(skip))
+	for {
+		more, err := q.step()
+		if err != nil {
+			return nil, translate(ctx, "read a history", err)
+		}
+		if !more {
+			return list, nil
+		}
+		ch, err := s.scanChange(&q)
+		if err != nil {
+			return nil, q.abandon(err)
+		}
+		ch.Key.Org = k.Org
+		list = append(list, ch)
+	}
+}
+
 func (s *Store) scanChange(q *stmt) (storage.Change, error) {
 	ch := storage.Change{
 		Position: storage.Position(strconv.FormatInt(q.colInt(0)&(1<<seqBits-1), 10)),
