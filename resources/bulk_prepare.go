@@ -19,7 +19,7 @@ const parallelFrom = 8
 // prepare does what needs no store, for all operations in parallel: an operation's faults become its err. An error
 // of its own means that the request is over (its context is).
 func (b *bulk) prepare(ctx context.Context) error {
-	workers := min(cap(b.preparing), len(b.ops)/parallelFrom+1)
+	workers := min(cap(b.hasher.slots), len(b.ops)/parallelFrom+1)
 	// Compatibility sessions are not for concurrent use: each worker has its own.
 	sessions := make([]*compat.Session, workers)
 	var next atomic.Int64
@@ -104,7 +104,7 @@ func (b *bulk) prepareOp(ctx context.Context, c scim.Caller, op *bulkOp) {
 			return
 		}
 		if op.Method == http.MethodPost {
-			op.edit, op.err = b.creation(ctx, w, op.def, doc)
+			op.edit, op.err = b.creation(ctx, w, op.def, doc, b.hashSecrets)
 			if op.err == nil && b.preparer != nil && op.def.OnCreate == nil {
 				op.err = b.preparer.Prepare(b.key(op), b.at, op.edit)
 			}
@@ -124,4 +124,15 @@ func (b *bulk) prepareOp(ctx context.Context, c scim.Caller, op *bulkOp) {
 		op.update, op.err = op.def.patching(w, pre, plan, secret, &op.out), err
 	}
 	op.Data = nil // decoded: let it go before the store is called
+}
+
+// hashSecrets lets another worker compute meanwhile: hashing has a bound of its own, and takes a thousand times as
+// long as the rest.
+func (b *bulk) hashSecrets(ctx context.Context, secret scim.Attributes) (scim.Attributes, error) {
+	if len(secret) == 0 {
+		return nil, nil
+	}
+	<-b.preparing
+	defer func() { b.preparing <- struct{}{} }()
+	return b.Service.hashSecrets(ctx, secret)
 }

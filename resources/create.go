@@ -21,7 +21,7 @@ func (s *Service) Create(ctx context.Context, c scim.Caller, t *schema.ResourceT
 	if err != nil {
 		return nil, err
 	}
-	e, err := s.creation(ctx, w, d, doc)
+	e, err := s.creation(ctx, w, d, doc, s.hashSecrets)
 	if err != nil {
 		return nil, err
 	}
@@ -41,8 +41,11 @@ func (s *Service) Create(ctx context.Context, c scim.Caller, t *schema.ResourceT
 	return s.answer(ctx, c, d, rec, load)
 }
 
+// hashFunc is Service.hashSecrets.
+type hashFunc func(ctx context.Context, secret scim.Attributes) (scim.Attributes, error)
+
 // creation checks a new resource and turns it into what the store inserts.
-func (s *Service) creation(ctx context.Context, w *Write, d *Definition, doc *schema.Document) (*storage.Edit, error) {
+func (s *Service) creation(ctx context.Context, w *Write, d *Definition, doc *schema.Document, hash hashFunc) (*storage.Edit, error) {
 	c := w.Caller
 	if d.Default != nil {
 		d.Default(doc)
@@ -69,7 +72,7 @@ func (s *Service) creation(ctx context.Context, w *Write, d *Definition, doc *sc
 			delete(doc.Secret, a.Name) // there is nothing to un-assign
 		}
 	}
-	secret, err := s.hashSecrets(ctx, doc.Secret)
+	secret, err := hash(ctx, doc.Secret)
 	if err != nil {
 		return nil, err
 	}

@@ -40,8 +40,9 @@ type Service struct {
 	random   io.Reader
 	hasher   *hasher
 	limits   bulkLimits
-	// preparing has an element for each goroutine that computes for a Bulk request: no more of them than processors,
-	// however many requests there are.
+	// preparing has an element for each goroutine that computes for a Bulk request, however many requests there are:
+	// half as many as processors. The store writes on others meanwhile and is not done sooner with more; where all
+	// compute, each short request of other clients waits for one of them.
 	preparing chan struct{}
 	profiles  map[string]compat.Profile
 	touched   *memo[string, time.Time] // when each token was last touched, by token id
@@ -57,7 +58,7 @@ func NewService(o Options) (*Service, error) {
 	s := &Service{
 		store: o.Store, registry: o.Registry, clock: o.Now, newID: o.NewID, random: o.Random,
 		hasher:    &hasher{slots: make(chan struct{}, runtime.GOMAXPROCS(0)), random: o.Random},
-		preparing: make(chan struct{}, runtime.GOMAXPROCS(0)),
+		preparing: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)),
 		limits:    bulkLimits{values: o.MaxValues, patchOperations: o.MaxPatchOperations},
 		profiles:  map[string]compat.Profile{},
 		touched:   newMemo[string, time.Time](),
