@@ -61,7 +61,7 @@ func attributes(d *resources.Definition, v any) (scim.Attributes, error) {
 	if err != nil {
 		return nil, fmt.Errorf("write %s: %w", d.Name, err)
 	}
-	doc["schemas"] = []any{d.Schema.URN}
+	d.SetSchemas(doc)
 	return doc, nil
 }
 

@@ -30,6 +30,7 @@ type Service struct {
 	newID     func() string
 	random    io.Reader
 	keys      keys
+	snapshots snapshots
 }
 
 // New checks the options, reads the keys of the database, and hangs the rules of the lifecycle into the registry's
@@ -44,6 +45,7 @@ func New(ctx context.Context, o Options) (*Service, error) {
 	if err := s.readKeys(ctx); err != nil {
 		return nil, err
 	}
+	s.hang()
 	return s, nil
 }
 

@@ -169,6 +169,7 @@ func (s *Service) ChangeSettings(ctx context.Context, sub Subject, version int64
 		return v.check()
 	}
 	k, at := settingsKey(sub.Org), s.now()
+	defer s.snapshots.forget(sub.Org)
 	for {
 		rec, err := change(ctx, s, s.store, sub.Caller, k, at, func(r *record[Settings]) error { return edit(&r.Value, r.Version) })
 		if err == nil {

@@ -27,6 +27,10 @@ func Entitlement() *Definition {
 			Extensions: []schema.Extension{{Schema: entitlementExtension()}},
 			Indexed:    []string{"display", "type", "externalId", "meta.lastModified"},
 		},
+		Default: func(doc *schema.Document) {
+			giveDefault(doc.Attrs, "type", EntitlementModule)
+			giveDefault(doc.Attrs, "supported", true)
+		},
 		Label: catalogueLabel,
 	}
 }

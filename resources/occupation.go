@@ -1,7 +1,10 @@
 package resources
 
 import (
+	"slices"
+
 	"rollcall/scim"
+	"rollcall/scim/query"
 	"rollcall/scim/schema"
 )
 
@@ -31,8 +34,25 @@ func Occupation() *Definition {
 					integer("userCount", "How many users have the occupation.", computed, onRequest),
 				},
 			},
-			Indexed: []string{"display", "order", "externalId", "meta.lastModified"},
+			Indexed: []string{"display", "order", "aliases", "externalId", "meta.lastModified"},
 		},
-		Label: catalogueLabel,
+		Default: func(doc *schema.Document) { giveDefault(doc.Attrs, "active", true) },
+		Label:   catalogueLabel,
+		Keys:    spellings,
 	}
+}
+
+// spellings are the unique keys of an occupation: its key and each alias mean it and no other.
+func spellings(doc scim.Attributes) []query.UniqueKey {
+	list := []any{doc["value"]}
+	aliases, _ := doc["aliases"].([]any)
+	var keys []query.UniqueKey
+	for _, v := range append(list, aliases...) {
+		s, _ := v.(string)
+		k := query.UniqueKey{Attr: "aliases", Value: query.Fold(s)}
+		if s != "" && !slices.Contains(keys, k) {
+			keys = append(keys, k)
+		}
+	}
+	return keys
 }

@@ -1,6 +1,8 @@
 package resources
 
 import (
+	"maps"
+
 	"rollcall/scim"
 	"rollcall/scim/schema"
 )
@@ -22,7 +24,29 @@ func Role() *Definition {
 			Extensions: []schema.Extension{{Schema: roleExtension()}},
 			Indexed:    []string{"display", "externalId", "meta.lastModified"},
 		},
-		Label: catalogueLabel,
+		Default: roleDefaults,
+		Label:   catalogueLabel,
+	}
+}
+
+// roleDefaults makes a new role one that can be given, of the rank of a member.
+func roleDefaults(doc *schema.Document) {
+	giveDefault(doc.Attrs, "type", "org")
+	giveDefault(doc.Attrs, "supported", true)
+	own := scim.Attributes{}
+	if given, ok := doc.Attrs[scim.SchemaRollcallRole].(scim.Attributes); ok {
+		own = maps.Clone(given)
+	}
+	giveDefault(own, "rank", int64(defaultRank))
+	doc.Attrs[scim.SchemaRollcallRole] = own
+}
+
+// defaultRank is that of the built-in role member.
+const defaultRank = 40
+
+func giveDefault(doc scim.Attributes, name string, v any) {
+	if _, given := doc[name]; !given {
+		doc[name] = v
 	}
 }
 

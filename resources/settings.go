@@ -4,6 +4,8 @@ package resources
 const (
 	TypeSettings = "Settings" // its decisions, plan and status
 	TypeEpoch    = "Epoch"    // counts the steps whose rules look at many records
+	// TypeGroupGrant is what the members of a group get. It belongs to one group, but groups are the clients' own.
+	TypeGroupGrant = "GroupGrant"
 )
 
 // Settings is the type of an organization's settings.
@@ -11,3 +13,8 @@ func Settings() *Definition { return internalType(TypeSettings) }
 
 // Epoch is the type of the counters that guard rules about many records.
 func Epoch() *Definition { return internalType(TypeEpoch) }
+
+// GroupGrant is the type of what the members of a group get.
+func GroupGrant() *Definition {
+	return internalType(TypeGroupGrant, text("group", "Id of the group.", exact), text("roles", "Keys of the roles.", multi))
+}

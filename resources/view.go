@@ -183,6 +183,7 @@ func (s *Service) queryComputed(ctx context.Context, c scim.Caller, q *query.Que
 func (s *Service) computedRows(ctx context.Context, c scim.Caller, q *query.Query, src query.Source) ([]row, error) {
 	d := s.registry.definitions[src.Type]
 	all := query.Query{Sources: []query.Source{{Type: src.Type}}, Limit: maxComputed + 1, Load: q.Load}
+	all.Load.Groups = d.Groups != "" // what is computed may rest on them, whatever the answer carries
 	p, err := s.store.Query(ctx, c.Org, all)
 	if err != nil {
 		return nil, fail(c, d, err)
