@@ -65,7 +65,10 @@ func (s *Service) insertToken(ctx context.Context, org scim.OrgID, n NewToken, t
 	for _, scope := range n.Scopes {
 		if !scim.ValidScope(scope, s.registry.Endpoints()) {
 			return nil, scim.InvalidValue("scopes", "choose from %v, scim:<endpoint> and scim:<endpoint>:read",
-				[]string{scim.ScopeSCIM, scim.ScopeSCIMRead, scim.ScopeAdmin})
+				[]string{
+					scim.ScopeSCIM, scim.ScopeSCIMRead, scim.ScopeAdmin, scim.ScopeAdminRead, scim.ScopeAdminMembers,
+					scim.ScopeAdminInvites, scim.ScopeAdminCatalog, scim.ScopeAdminClients, scim.ScopeOperator,
+				})
 		}
 	}
 	p, err := compat.Lookup(n.Profile)

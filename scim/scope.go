@@ -8,6 +8,16 @@ const (
 	ScopeSCIM     = "scim"      // every resource type, read and write
 	ScopeSCIMRead = "scim:read" // every resource type, read
 	ScopeAdmin    = "admin"     // the companion API; nothing under /scim/v2
+	ScopeOperator = "operator"  // what concerns the whole server, in the companion API
+)
+
+// The scopes for parts of the companion API.
+const (
+	ScopeAdminRead    = ScopeAdmin + readSuffix // whatever reads
+	ScopeAdminMembers = ScopeAdmin + ":members"
+	ScopeAdminInvites = ScopeAdmin + ":invites"
+	ScopeAdminCatalog = ScopeAdmin + ":catalog"
+	ScopeAdminClients = ScopeAdmin + ":clients"
 )
 
 const readSuffix = ":read"
@@ -50,7 +60,8 @@ func Names(scopes []string, endpoint string, write bool) bool {
 // ValidScope reports whether s means something to a server with these endpoints.
 func ValidScope(s string, endpoints []string) bool {
 	switch s {
-	case ScopeSCIM, ScopeSCIMRead, ScopeAdmin:
+	case ScopeSCIM, ScopeSCIMRead, ScopeAdmin, ScopeOperator,
+		ScopeAdminRead, ScopeAdminMembers, ScopeAdminInvites, ScopeAdminCatalog, ScopeAdminClients:
 		return true
 	}
 	for _, e := range endpoints {

@@ -1,0 +1,73 @@
+package admin
+
+import (
+	"net/netip"
+	"slices"
+	"strings"
+
+	"rollcall/scim"
+)
+
+// Kind is what somebody who asks is.
+type Kind uint8
+
+// The kinds.
+const (
+	Public  Kind = iota // nobody in particular
+	Token               // a program with one of Rollcall's tokens
+	Someone             // a person who signed in elsewhere
+)
+
+// Identity is who asks.
+type Identity struct {
+	Kind    Kind
+	Org     scim.OrgID
+	OrgSlug string
+	Actor   scim.Actor
+	Scopes  []string // of a token
+	Person  *Person  // of a person
+}
+
+// Person is who an OpenID provider says that somebody is.
+type Person struct {
+	Issuer, Subject string
+	Email           string
+	EmailVerified   bool
+	Name            string
+}
+
+// Call is one request as a handler is given it.
+type Call struct {
+	Identity
+	Caller scim.Caller       // the same for resources and lifecycle
+	If     scim.Precondition // If-Match, of an operation that takes it
+	Addr   netip.Addr        // of the client; the zero address if unknown
+}
+
+func (x *exchange) call() *Call {
+	c := &Call{
+		Identity: x.who, Addr: x.addr,
+		Caller: scim.Caller{Org: x.who.Org, Actor: x.who.Actor, RequestID: x.id},
+	}
+	if x.operation.conditional {
+		c.If.IfMatch = x.req.Header.Get("If-Match")
+	}
+	return c
+}
+
+// allowed reports whether a token with these scopes may call the operation. What it may do to whom there is for
+// lifecycle to say.
+func (o *operation) allowed(scopes []string) bool {
+	if o.access == forOperators {
+		return slices.Contains(scopes, scim.ScopeOperator)
+	}
+	for _, s := range scopes {
+		switch {
+		case s == scim.ScopeAdmin, s == o.scope && s != "", s == scim.ScopeAdminRead && o.reads():
+			return true
+		case o.scope == "" && strings.HasPrefix(s, scim.ScopeAdmin+":"):
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,255 @@
+package admin_test
+
+import (
+	"bytes"
+	"io"
+	"log/slog"
+	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"rollcall/admin"
+	"rollcall/internal/testkit"
+	"rollcall/internal/transcript"
+	"rollcall/resources"
+	"rollcall/scim"
+	"rollcall/scim/api"
+	"rollcall/storage"
+)
+
+// The roots of what is served.
+const (
+	scimRoot  = api.DefaultBasePath
+	adminRoot = admin.DefaultBasePath
+)
+
+// world is a whole server without a network: SCIM, the companion API and what is under them, with a clock that is moved
+// by hand, ids that count and random bytes from a seed. It has the organizations acme and other, and tokens by name.
+// Every request to the companion API and every answer is held against the OpenAPI document that the server serves.
+type world struct {
+	Handler   http.Handler
+	Resources *resources.Service
+	Store     storage.Store
+	Clock     *testkit.Clock
+	Metrics   *counts
+	Log       *lockedLog
+
+	tokens map[string]string
+	doc    *contract
+}
+
+// newWorld opens a world; tweak, which may be nil, may change the options of the companion API.
+func newWorld(t testing.TB, open openStore, tweak func(*admin.Options)) *world {
+	t.Helper()
+	registry, err := resources.NewRegistry(resources.Default()...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := &world{
+		Clock: testkit.NewClock(), Metrics: &counts{n: map[string]int{}}, Log: &lockedLog{}, tokens: map[string]string{},
+		Store: open(t, registry.StorageTypes()),
+	}
+	// What is there before a transcript begins has ids of its own, so that more of it changes no transcript.
+	setup, later, requests := testkit.NewIDs(), testkit.NewIDs(), testkit.NewIDs()
+	for range setupIDs {
+		later.New()
+	}
+	ids := setup
+	w.Resources, err = resources.NewService(resources.Options{
+		Store: w.Store, Registry: registry, Now: w.Clock.Now, NewID: func() string { return ids.New() },
+		Random: rand.NewChaCha8([32]byte{1}), MaxValues: 500, MaxPatchOperations: 1000,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(w.Resources.Close)
+	w.setup(t)
+	ids = later
+	w.serve(t, registry, requests, tweak)
+	return w
+}
+
+// setupIDs is how many ids are kept for what is there from the beginning.
+const setupIDs = 1000
+
+// setup makes the organizations and the tokens.
+func (w *world) setup(t testing.TB) {
+	t.Helper()
+	orgs := map[string]scim.OrgID{}
+	for _, slug := range []string{"acme", "other"} {
+		o, err := w.Resources.CreateOrganization(t.Context(), slug, strings.ToUpper(slug[:1])+slug[1:])
+		if err != nil {
+			t.Fatal(err)
+		}
+		orgs[slug] = o.ID
+	}
+	for _, x := range []struct{ name, org, scope string }{
+		{"admin", "acme", scim.ScopeAdmin},
+		{"read", "acme", scim.ScopeAdminRead},
+		{"members", "acme", scim.ScopeAdminMembers},
+		{"invites", "acme", scim.ScopeAdminInvites},
+		{"catalog", "acme", scim.ScopeAdminCatalog},
+		{"clients", "acme", scim.ScopeAdminClients},
+		{"scim", "acme", scim.ScopeSCIM},
+		{"operator", "acme", scim.ScopeOperator},
+		{"other-admin", "other", scim.ScopeAdmin},
+		{"other-scim", "other", scim.ScopeSCIM},
+	} {
+		_, text, err := w.Resources.CreateToken(t.Context(), orgs[x.org], resources.NewToken{Name: x.name, Scopes: []string{x.scope}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.tokens[x.name] = text
+	}
+	w.tokens["wrong"] = "rc_wrong"
+}
+
+func (w *world) serve(t testing.TB, registry *resources.Registry, requests *testkit.IDs, tweak func(*admin.Options)) {
+	t.Helper()
+	log := slog.New(slog.NewJSONHandler(w.Log, nil))
+	key := bytes.Repeat([]byte{7}, 32)
+	edge, err := api.New(api.Options{
+		Service: w.Resources, Auth: w.Resources, Registry: registry.Registry, Logger: log, Now: w.Clock.Now,
+		NewID: requests.New, BaseURL: "https://id.example.com" + scimRoot, CursorKey: key, Timeout: time.Minute,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := admin.Options{
+		Resources: w.Resources, Auth: w.Resources, Metrics: w.Metrics, Logger: log, Now: w.Clock.Now, NewID: requests.New,
+		Key: key, Timeout: time.Minute, Version: "test",
+	}
+	if tweak != nil {
+		tweak(&o)
+	}
+	companion, err := admin.New(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	mux := http.NewServeMux()
+	mux.Handle(scimRoot+"/", edge)
+	mux.Handle(adminRoot+"/", companion)
+	w.Handler = mux
+	w.doc = contractOf(t, w)
+}
+
+// Advance moves the clock.
+func (w *world) Advance(d time.Duration) { w.Clock.Advance(d) }
+
+// Token returns the text of the token called name.
+func (w *world) Token(name string) string { return w.tokens[name] }
+
+// Do sends one request of a transcript and holds it and its answer against the OpenAPI document, if it is for the
+// companion API.
+func (w *world) Do(t testing.TB, r *transcript.Request) *httptest.ResponseRecorder {
+	t.Helper()
+	req := w.request(t, r)
+	rec := httptest.NewRecorder()
+	w.Handler.ServeHTTP(rec, req)
+	if strings.HasPrefix(r.Path, adminRoot+"/") {
+		w.doc.check(t, w.request(t, r), rec, r.Invalid)
+	}
+	return rec
+}
+
+func (w *world) request(t testing.TB, r *transcript.Request) *http.Request {
+	t.Helper()
+	var body io.Reader
+	if r.Body != "" {
+		body = strings.NewReader(r.Body)
+	}
+	req := httptest.NewRequestWithContext(t.Context(), r.Method, r.Path, body)
+	req.Host = "id.example.com"
+	if r.Body != "" {
+		req.Header.Set("Content-Type", "application/json")
+		if strings.HasPrefix(r.Path, scimRoot) {
+			req.Header.Set("Content-Type", scim.MediaType)
+		}
+	}
+	if r.Who != "" {
+		text, ok := w.tokens[r.Who]
+		if !ok {
+			t.Fatalf("nobody is called %s", r.Who)
+		}
+		req.Header.Set("Authorization", "Bearer "+text)
+	}
+	for name, values := range r.Header {
+		req.Header[http.CanonicalHeaderKey(name)] = values
+	}
+	for _, name := range r.Without {
+		req.Header.Del(name)
+	}
+	return req
+}
+
+// counts is an admin.Metrics that remembers.
+type counts struct {
+	mu sync.Mutex
+	n  map[string]int
+}
+
+func (c *counts) add(key string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.n[key]++
+}
+
+// Get returns how often something was counted: "auth/expired", "panic", "rejection/overload", "succeeded/get-me".
+func (c *counts) Get(key string) int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.n[key]
+}
+
+// Succeeded returns the operations that were answered with success.
+func (c *counts) Succeeded() []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var list []string
+	for key := range c.n {
+		if op, ok := strings.CutPrefix(key, "succeeded/"); ok {
+			list = append(list, op)
+		}
+	}
+	return list
+}
+
+// AdminRequest counts the request of an operation.
+func (c *counts) AdminRequest(_, operation string, status int, _ time.Duration) {
+	if status < http.StatusBadRequest {
+		c.add("succeeded/" + operation)
+	}
+}
+
+// AuthFailure counts a refused credential.
+func (c *counts) AuthFailure(reason string) { c.add("auth/" + reason) }
+
+// Panic counts a panic.
+func (c *counts) Panic() { c.add("panic") }
+
+// Rejection counts a request that was refused for load or rate.
+func (c *counts) Rejection(reason string) { c.add("rejection/" + reason) }
+
+// lockedLog is a log to look at.
+type lockedLog struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+// Write adds to the log.
+func (l *lockedLog) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+// String returns all that was logged.
+func (l *lockedLog) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
