@@ -72,7 +72,7 @@ fuzz: ## run every fuzz target for FUZZTIME (10s)
 
 .PHONY: golden
 golden: ## write the expected answers of the transcripts anew; read the diff before you commit it
-	$(GO) test ./scim/api -update
+	$(GO) test ./scim/api ./admin -update
 
 .PHONY: ci
 ci: lint test fuzz conformance ## what CI runs

@@ -7,6 +7,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"rollcall/lifecycle"
 	"rollcall/scim"
 )
 
@@ -47,7 +48,8 @@ func (x *exchange) token(text string) error {
 		return err
 	}
 	x.who = Identity{
-		Kind: Token, Org: client.Org, OrgSlug: client.OrgSlug, Actor: client.Actor, Scopes: client.Scopes,
+		Kind: Token, OrgSlug: client.OrgSlug,
+		Subject: lifecycle.TokenSubject(scim.Caller{Org: client.Org, Actor: client.Actor, RequestID: x.id}, client),
 	}
 	if reason, wait := x.api.Rates.Request(client, x.start); wait > 0 {
 		x.reject(reason)

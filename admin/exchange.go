@@ -151,8 +151,8 @@ func (x *exchange) access(d time.Duration) {
 		slog.String("operation", x.name()), slog.Int("status", x.answer.status), slog.Duration("duration", d),
 		slog.Int("bytes", x.answer.written),
 	}
-	if x.who.Kind != Public {
-		attrs = append(attrs, slog.String("org", x.who.OrgSlug), slog.String(x.who.Actor.Kind, x.who.Actor.ID))
+	if x.who.Subject.Actor.Kind != "" {
+		attrs = append(attrs, slog.String("org", x.who.OrgSlug), slog.String(x.who.Subject.Actor.Kind, x.who.Subject.Actor.ID))
 	}
 	if x.cause != nil {
 		attrs = append(attrs, slog.String("error", x.cause.Error()))

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"rollcall/lifecycle"
 	"rollcall/scim"
 )
 
@@ -21,11 +22,9 @@ const (
 // Identity is who asks.
 type Identity struct {
 	Kind    Kind
-	Org     scim.OrgID
+	Subject lifecycle.Subject // whom the rules see
 	OrgSlug string
-	Actor   scim.Actor
-	Scopes  []string // of a token
-	Person  *Person  // of a person
+	Person  *Person // of a person
 }
 
 // Person is who an OpenID provider says that somebody is.
@@ -39,16 +38,13 @@ type Person struct {
 // Call is one request as a handler is given it.
 type Call struct {
 	Identity
-	Caller scim.Caller       // the same for resources and lifecycle
-	If     scim.Precondition // If-Match, of an operation that takes it
-	Addr   netip.Addr        // of the client; the zero address if unknown
+	If        scim.Precondition // If-Match, of an operation that takes it
+	Addr      netip.Addr        // of the client; the zero address if unknown
+	RequestID string
 }
 
 func (x *exchange) call() *Call {
-	c := &Call{
-		Identity: x.who, Addr: x.addr,
-		Caller: scim.Caller{Org: x.who.Org, Actor: x.who.Actor, RequestID: x.id},
-	}
+	c := &Call{Identity: x.who, Addr: x.addr, RequestID: x.id}
 	if x.operation.conditional {
 		c.If.IfMatch = x.req.Header.Get("If-Match")
 	}

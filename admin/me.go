@@ -40,8 +40,8 @@ func (a *API) meEndpoints() {
 
 func (a *API) getMe(_ context.Context, c *Call, _ *struct{}) (*meOutput, error) {
 	me := Me{
-		Kind: "token", ID: c.Actor.ID, Name: c.Actor.Name, Scopes: c.Scopes,
-		Organization: OrganizationRef{string(c.Org), c.OrgSlug},
+		Kind: "token", ID: c.Subject.Actor.ID, Name: c.Subject.Actor.Name, Scopes: c.Subject.Scopes,
+		Organization: OrganizationRef{string(c.Subject.Org), c.OrgSlug},
 	}
 	if p := c.Person; p != nil {
 		me.Kind = "person"

@@ -10,6 +10,7 @@ import (
 
 	"rollcall/internal/edge"
 	"rollcall/internal/seal"
+	"rollcall/lifecycle"
 	"rollcall/resources"
 	"rollcall/scim"
 )
@@ -24,9 +25,10 @@ const (
 	defaultCursorTimeout = time.Hour
 )
 
-// Options are what the API is made of. Resources, Auth, Logger, Now, NewID and Key are required.
+// Options are what the API is made of. Resources, Lifecycle, Auth, Logger, Now, NewID and Key are required.
 type Options struct {
 	Resources *resources.Service
+	Lifecycle *lifecycle.Service
 	Auth      Authenticator
 	People    *People // nil: nobody but tokens gets in
 	Metrics   Metrics // nil counts nothing
@@ -85,6 +87,7 @@ func (o *Options) check() error {
 		}
 	}
 	require(o.Resources != nil, "Resources is missing")
+	require(o.Lifecycle != nil, "Lifecycle is missing")
 	require(o.Auth != nil, "Auth is missing")
 	require(o.Logger != nil, "Logger is missing")
 	require(o.Now != nil, "Now is missing")

@@ -24,7 +24,7 @@ func (a *API) organizationEndpoints() {
 }
 
 func (a *API) getOrganization(ctx context.Context, c *Call, _ *struct{}) (*organizationOutput, error) {
-	o, err := a.Resources.Organization(ctx, string(c.Org))
+	o, err := a.Resources.Organization(ctx, string(c.Subject.Org))
 	if err != nil {
 		return nil, err
 	}

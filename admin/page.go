@@ -28,7 +28,7 @@ func sealCursor[P any](a *API, c *Call, of string, at P) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return base64.RawURLEncoding.EncodeToString(a.cursors.Seal(plain, string(c.Org)+"\x00"+of)), nil
+	return base64.RawURLEncoding.EncodeToString(a.cursors.Seal(plain, string(c.Subject.Org)+"\x00"+of)), nil
 }
 
 // openCursor is the reverse of sealCursor; nil for the first page.
@@ -41,7 +41,7 @@ func openCursor[P any](a *API, c *Call, of, text string) (*P, error) {
 	if err != nil {
 		return nil, bad
 	}
-	plain, ok := a.cursors.Open(raw, string(c.Org)+"\x00"+of)
+	plain, ok := a.cursors.Open(raw, string(c.Subject.Org)+"\x00"+of)
 	var t cursorText[P]
 	if !ok || json.Unmarshal(plain, &t) != nil {
 		return nil, bad

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strings"
 
+	"rollcall/lifecycle"
 	"rollcall/scim"
 )
 
@@ -31,10 +32,8 @@ type Members interface {
 
 // Member is a person as a user of an organization.
 type Member struct {
-	Org     scim.OrgID
+	Subject lifecycle.Subject
 	OrgSlug string
-	UserID  string
-	Display string
 }
 
 // What a [Verifier] wraps.
@@ -74,7 +73,7 @@ func (x *exchange) person(token string) error {
 		}
 		return err
 	}
-	x.who.Org, x.who.OrgSlug = m.Org, m.OrgSlug
-	x.who.Actor = scim.Actor{Kind: "user", ID: m.UserID, Name: m.Display}
+	x.who.Subject, x.who.OrgSlug = m.Subject, m.OrgSlug
+	x.who.Subject.RequestID = x.id
 	return nil
 }

@@ -15,6 +15,7 @@ import (
 	"rollcall/admin"
 	"rollcall/internal/testkit"
 	"rollcall/internal/transcript"
+	"rollcall/lifecycle"
 	"rollcall/resources"
 	"rollcall/scim"
 	"rollcall/scim/api"
@@ -33,6 +34,7 @@ const (
 type world struct {
 	Handler   http.Handler
 	Resources *resources.Service
+	Lifecycle *lifecycle.Service
 	Store     storage.Store
 	Clock     *testkit.Clock
 	Metrics   *counts
@@ -59,14 +61,22 @@ func newWorld(t testing.TB, open openStore, tweak func(*admin.Options)) *world {
 		later.New()
 	}
 	ids := setup
+	newID := func() string { return ids.New() }
+	random := &lockedRandom{r: rand.NewChaCha8([32]byte{1})}
 	w.Resources, err = resources.NewService(resources.Options{
-		Store: w.Store, Registry: registry, Now: w.Clock.Now, NewID: func() string { return ids.New() },
-		Random: rand.NewChaCha8([32]byte{1}), MaxValues: 500, MaxPatchOperations: 1000,
+		Store: w.Store, Registry: registry, Now: w.Clock.Now, NewID: newID, Random: random,
+		MaxValues: 500, MaxPatchOperations: 1000,
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(w.Resources.Close)
+	w.Lifecycle, err = lifecycle.New(t.Context(), lifecycle.Options{
+		Store: w.Store, Registry: registry, Resources: w.Resources, Now: w.Clock.Now, NewID: newID, Random: random,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
 	w.setup(t)
 	ids = later
 	w.serve(t, registry, requests, tweak)
@@ -120,7 +130,7 @@ func (w *world) serve(t testing.TB, registry *resources.Registry, requests *test
 		t.Fatal(err)
 	}
 	o := admin.Options{
-		Resources: w.Resources, Auth: w.Resources, Metrics: w.Metrics, Logger: log, Now: w.Clock.Now, NewID: requests.New,
+		Resources: w.Resources, Lifecycle: w.Lifecycle, Auth: w.Resources, Metrics: w.Metrics, Logger: log, Now: w.Clock.Now, NewID: requests.New,
 		Key: key, Timeout: time.Minute, Version: "test",
 	}
 	if tweak != nil {
@@ -252,4 +262,16 @@ func (l *lockedLog) String() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.b.String()
+}
+
+// lockedRandom is a seeded source for concurrent use.
+type lockedRandom struct {
+	mu sync.Mutex
+	r  *rand.ChaCha8
+}
+
+func (l *lockedRandom) Read(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.r.Read(b)
 }

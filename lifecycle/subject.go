@@ -44,12 +44,12 @@ const (
 
 // The scopes of tokens for the companion API, beside scim.ScopeAdmin, which stands for an owner.
 const (
-	ScopeRead     = "admin:read"
-	ScopeMembers  = "admin:members"
-	ScopeInvites  = "admin:invites"
-	ScopeCatalog  = "admin:catalog"
-	ScopeClients  = "admin:clients"
-	ScopeOperator = "operator"
+	ScopeRead     = scim.ScopeAdminRead
+	ScopeMembers  = scim.ScopeAdminMembers
+	ScopeInvites  = scim.ScopeAdminInvites
+	ScopeCatalog  = scim.ScopeAdminCatalog
+	ScopeClients  = scim.ScopeAdminClients
+	ScopeOperator = scim.ScopeOperator
 )
 
 // TokenSubject is the subject that a token stands for.

@@ -1,7 +1,6 @@
 package metrics
 
 import (
-	"strconv"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -17,13 +16,13 @@ func newAdminCollectors() adminCollectors {
 	return adminCollectors{
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "rollcall_admin_requests_total",
-			Help: "Answered requests to the companion API; operation is the operationId of its OpenAPI document, empty for none.",
-		}, []string{"org", "operation", "code"}),
+			Help: "Requests to the companion API answered, by organization (if switched on), operationId of the OpenAPI document (empty for none) and status code.",
+		}, []string{"organization", "operation", "status"}),
 		durations: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name:    "rollcall_admin_request_duration_seconds",
-			Help:    "Time to answer a request to the companion API.",
+			Help:    "Time to answer a request to the companion API, by operationId and class of status.",
 			Buckets: durationBuckets(),
-		}, []string{"operation", "code_class"}),
+		}, []string{"operation", "status_class"}),
 	}
 }
 
@@ -32,6 +31,6 @@ func (m *Metrics) AdminRequest(org, operation string, status int, d time.Duratio
 	if !m.perOrganization {
 		org = ""
 	}
-	m.admin.requests.WithLabelValues(org, operation, strconv.Itoa(status)).Inc()
+	m.admin.requests.WithLabelValues(org, operation, statusText(status)).Inc()
 	m.admin.durations.WithLabelValues(operation, statusClass(status)).Observe(d.Seconds())
 }

@@ -35,6 +35,8 @@ type Metrics struct {
 	relaxations  *prometheus.CounterVec
 	authFailures *prometheus.CounterVec
 
+	admin adminCollectors
+
 	storeOps       *prometheus.CounterVec
 	storeDurations *prometheus.HistogramVec
 	storeCommands  *prometheus.CounterVec
@@ -81,8 +83,9 @@ func New(reg prometheus.Registerer, o Options) (*Metrics, error) {
 		}, []string{"rule", "profile"}),
 		authFailures: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "rollcall_auth_failures_total",
-			Help: "Requests refused for their credentials: missing, unknown, expired, revoked or scope.",
+			Help: "Requests refused for their credentials: missing, unknown, expired, revoked or scope; of people issuer, invalid or stranger.",
 		}, []string{"reason"}),
+		admin: newAdminCollectors(),
 		storeOps: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "rollcall_store_operations_total",
 			Help: "Calls of the store, by operation and result.",
@@ -120,7 +123,7 @@ func New(reg prometheus.Registerer, o Options) (*Metrics, error) {
 	info.Set(1)
 	// Series that an alert asks for exist from the start: a rate over a series that appears with its first
 	// failure would miss that failure.
-	for _, reason := range []string{"missing", "unknown", "expired", "revoked", "scope"} {
+	for _, reason := range []string{"missing", "unknown", "expired", "revoked", "scope", "issuer", "invalid", "stranger"} {
 		m.authFailures.WithLabelValues(reason)
 	}
 	for _, reason := range []string{"overload", "wait", "body_memory", "rate_organization", "rate_token"} {
@@ -128,6 +131,7 @@ func New(reg prometheus.Registerer, o Options) (*Metrics, error) {
 	}
 	for _, c := range []prometheus.Collector{
 		m.requests, m.durations, m.inFlight, m.panics, m.rejected, m.relaxations, m.authFailures,
+		m.admin.requests, m.admin.durations,
 		m.storeOps, m.storeDurations, m.storeCommands, m.commandTimes, m.commitWrites, m.commitDuration, info,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	} {

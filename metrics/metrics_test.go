@@ -28,6 +28,7 @@ func useAll(m *metrics.Metrics) {
 	m.Request("acme", "User", http.MethodGet, http.StatusOK, 300*time.Microsecond)
 	m.Request("acme", "User", http.MethodPost, http.StatusCreated, 2*time.Millisecond)
 	m.Request("", "", "BREW", http.StatusMethodNotAllowed, time.Microsecond)
+	m.AdminRequest("acme", "get-me", http.StatusOK, time.Millisecond)
 	m.Relaxation("op_case", "auto")
 	m.AuthFailure("unknown")
 	m.Panic()
@@ -102,12 +103,15 @@ func TestCounters(t *testing.T) {
 	m, reg := newMetrics(t, metrics.Options{})
 	useAll(m)
 	want := `
-# HELP rollcall_auth_failures_total Requests refused for their credentials: missing, unknown, expired, revoked or scope.
+# HELP rollcall_auth_failures_total Requests refused for their credentials: missing, unknown, expired, revoked or scope; of people issuer, invalid or stranger.
 # TYPE rollcall_auth_failures_total counter
 rollcall_auth_failures_total{reason="expired"} 0
+rollcall_auth_failures_total{reason="invalid"} 0
+rollcall_auth_failures_total{reason="issuer"} 0
 rollcall_auth_failures_total{reason="missing"} 0
 rollcall_auth_failures_total{reason="revoked"} 0
 rollcall_auth_failures_total{reason="scope"} 0
+rollcall_auth_failures_total{reason="stranger"} 0
 rollcall_auth_failures_total{reason="unknown"} 1
 # HELP rollcall_compat_relaxations_total Requests that needed a relaxation of the strict protocol, by rule and the client's compatibility profile.
 # TYPE rollcall_compat_relaxations_total counter

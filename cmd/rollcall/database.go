@@ -10,6 +10,7 @@ import (
 	"github.com/google/uuid"
 
 	"rollcall/internal/control"
+	"rollcall/lifecycle"
 	"rollcall/metrics"
 	"rollcall/resources"
 	"rollcall/scim"
@@ -22,6 +23,7 @@ type database struct {
 	backend  backend
 	store    storage.Store
 	service  *resources.Service
+	people   *lifecycle.Service
 }
 
 // openDatabase opens the database of c, telling m, if there is one, what it does.
@@ -45,7 +47,14 @@ func openDatabase(ctx context.Context, c *Config, m *metrics.Metrics) (*database
 	if err != nil {
 		return nil, errors.Join(err, store.Close())
 	}
-	return &database{registry: registry, backend: b, store: store, service: service}, nil
+	people, err := lifecycle.New(ctx, lifecycle.Options{
+		Store: store, Registry: registry, Resources: service, Now: time.Now, NewID: newID, Random: rand.Reader,
+	})
+	if err != nil {
+		service.Close()
+		return nil, errors.Join(err, store.Close())
+	}
+	return &database{registry: registry, backend: b, store: store, service: service, people: people}, nil
 }
 
 // close lets what is under way finish, the service before its store.

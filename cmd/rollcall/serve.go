@@ -30,7 +30,7 @@ func (a *app) serve() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "serve",
 		Short: "Run the server",
-		Long: `Run the server: SCIM 2.0 under /scim/v2, /healthz and /readyz on --listen, metrics and profiles on
+		Long: `Run the server: SCIM 2.0 under /scim/v2, the companion API under /api/v1, /healthz and /readyz on --listen, metrics and profiles on
 --ops-listen. The database is made in --data if it is not there; the first start makes an organization
 "default" and prints its first token, once. With ROLLCALL_BOOTSTRAP_TOKEN set, that text is a token of
 "default" and nothing is printed. With ROLLCALL_STORE set to the connection string of a MongoDB, everything
@@ -157,6 +157,7 @@ func buildHandlers(ctx context.Context, c *Config, db *database, m *metrics.Metr
 	if err != nil {
 		return handlers{}, fmt.Errorf("read the cursor key: %w", err)
 	}
+	shared := newShared(c)
 	edge, err := api.New(api.Options{
 		Service: db.service, Auth: db.service, Registry: db.registry.Registry, Metrics: m, Logger: log,
 		Now: time.Now, NewID: newID,
@@ -167,16 +168,18 @@ func buildHandlers(ctx context.Context, c *Config, db *database, m *metrics.Metr
 			DefaultCount: c.Limits.DefaultCount, MaxCount: c.Limits.Count,
 			PatchOperations: c.Limits.PatchOperations, BulkOperations: c.Limits.BulkOperations, Values: c.Limits.Values,
 		},
-		Load:             api.Load{InFlight: c.Limits.InFlight, Waiting: c.Limits.Waiting, Wait: c.Timeouts.Wait, BodyMemory: c.Limits.BodyMemory},
-		OrganizationRate: c.OrganizationRate, TokenRate: c.TokenRate,
-		Timeout:   c.Timeouts.Request,
+		Gate: shared.gate, Rates: shared.rates, Timeout: c.Timeouts.Request,
 		CursorKey: key, CursorTimeout: c.CursorTimeout,
 	})
 	if err != nil {
 		return handlers{}, err
 	}
+	companion, err := newCompanion(c, db, m, log, key, shared)
+	if err != nil {
+		return handlers{}, err
+	}
 	return handlers{
-		main:    m.InFlight(h.wrap(spareProcessors(edge))),
+		main:    m.InFlight(h.wrap(spareProcessors(byPath(edge, companion)))),
 		ops:     opsHandler(h, reg, c.Pprof),
 		control: logControl(log, control.NewHandler(&operator{db: db})),
 	}, nil

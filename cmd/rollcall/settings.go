@@ -55,7 +55,7 @@ func settings(c *Config) []setting {
 	count := func(p *int) value { return intValue{p, 1_000_000} }
 	size := func(p *int64) value { return sizeValue{p: p, max: math.MaxInt32} }
 	return []setting{
-		{key: "listen", help: "address of /scim/v2, /healthz and /readyz", value: stringValue{&c.Listen}},
+		{key: "listen", help: "address of /scim/v2, /api/v1, /healthz and /readyz", value: stringValue{&c.Listen}},
 		{key: "ops-listen", help: "address of /metrics, /debug/pprof, /healthz and /readyz; empty for none", value: stringValue{&c.OpsListen}},
 		{key: "data", help: "directory of the embedded database", value: stringValue{&c.Data}},
 		{key: "store", help: "where the database is: " + embeddedStore + " for the data directory, or the connection string of a MongoDB, which is better not given as a flag if it has a password", value: storeValue{&c.Store}},

@@ -1,0 +1,60 @@
+package main
+
+import (
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"rollcall/admin"
+	"rollcall/internal/edge"
+	"rollcall/metrics"
+)
+
+// shared is what all edges count with: a bound holds for SCIM and the companion API together.
+type shared struct {
+	gate  *edge.Gate
+	rates *edge.Rates
+}
+
+func newShared(c *Config) shared {
+	load := edge.Load{
+		InFlight: c.Limits.InFlight, Waiting: c.Limits.Waiting, Wait: c.Timeouts.Wait, BodyMemory: c.Limits.BodyMemory,
+	}
+	return shared{
+		gate:  edge.NewGate(load.Filled(max(c.Limits.BulkBody, c.Limits.Body))),
+		rates: edge.NewRates(c.OrganizationRate, c.TokenRate),
+	}
+}
+
+// newCompanion returns the companion API.
+func newCompanion(c *Config, db *database, m *metrics.Metrics, log *slog.Logger, key []byte, s shared) (http.Handler, error) {
+	return admin.New(admin.Options{
+		Resources: db.service, Lifecycle: db.people, Auth: db.service, Metrics: m, Logger: log, Now: time.Now, NewID: newID,
+		BaseURL: companionURL(c), Version: buildInfo().Version, TrustedProxies: c.TrustedProxies,
+		Body: c.Limits.Body, Timeout: c.Timeouts.Request, Gate: s.gate, Rates: s.rates,
+		Key: key, CursorTimeout: c.CursorTimeout,
+	})
+}
+
+// companionURL is the root of the companion API beside the SCIM root that clients are told; empty if they are told none.
+func companionURL(c *Config) string {
+	u, err := url.Parse(c.BaseURL)
+	if c.BaseURL == "" || err != nil {
+		return ""
+	}
+	u.Path = admin.DefaultBasePath
+	return u.String()
+}
+
+// byPath hands requests to the companion API or to SCIM.
+func byPath(scim, companion http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if rest, ok := strings.CutPrefix(r.URL.Path, admin.DefaultBasePath); ok && (rest == "" || rest[0] == '/') {
+			companion.ServeHTTP(w, r)
+			return
+		}
+		scim.ServeHTTP(w, r)
+	})
+}
