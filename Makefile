@@ -19,7 +19,7 @@ GOVULNCHECK := $(TOOLS)/govulncheck-$(GOVULNCHECK_VERSION)
 
 .PHONY: help
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: build
 build: ## build bin/rollcall, one static binary
@@ -60,6 +60,10 @@ vulncheck: $(GOVULNCHECK) ## look for known vulnerabilities in what the code cal
 .PHONY: conformance
 conformance: build ## run third-party SCIM checkers against a started server
 	scripts/conformance.sh
+
+.PHONY: deploy-check
+deploy-check: build ## check deploy/ and the workflows with the tools that exist for each; it says what it could not check
+	scripts/deploy-check.sh
 
 .PHONY: bench
 bench: build ## measure the server beside its floor; BENCH_FLAGS="-full" for a million users, docs/performance.md explains
