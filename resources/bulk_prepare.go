@@ -78,7 +78,7 @@ func (b *bulk) prepareOp(ctx context.Context, c scim.Caller, op *bulkOp) {
 	if op.err != nil {
 		return
 	}
-	w := &Write{Caller: c, Key: b.key(op), At: b.at, Op: bulkWriteOps[op.Method], State: b.states[op.def]}
+	w := &Write{Caller: c, Key: b.key(op), At: b.at, Op: bulkWriteOps[op.Method], Fixed: true, State: b.states[op.def]}
 	op.write = w
 	if op.Method != http.MethodPost {
 		if op.err = op.def.before(ctx, w); op.err != nil {
@@ -105,7 +105,7 @@ func (b *bulk) prepareOp(ctx context.Context, c scim.Caller, op *bulkOp) {
 		}
 		if op.Method == http.MethodPost {
 			op.edit, op.err = b.creation(ctx, w, op.def, doc, b.hashSecrets)
-			if op.err == nil && b.preparer != nil && op.def.OnCreate == nil {
+			if op.err == nil && b.preparer != nil && (op.def.OnCreate == nil || w.Alone) {
 				op.err = b.preparer.Prepare(b.key(op), b.at, op.edit)
 			}
 			break

@@ -14,6 +14,8 @@ type Write struct {
 	Key    storage.Key
 	At     time.Time
 	Op     storage.ChangeOp
+	// Fixed says that the id of a create is known to others already: other operations of a Bulk request may refer to it.
+	Fixed bool
 	// Old is the stored document, nil for a create. It is read-only.
 	Old scim.Attributes
 	// Doc is what is about to be stored, nil for a delete. Hooks may set its attributes; they must not change values in
@@ -24,6 +26,9 @@ type Write struct {
 	Secret scim.Attributes
 	// State is the hook's own: what Prepare or Before left there.
 	State any
+	// Alone is set by Before if this write means nothing beside its own document: it then needs no step, and Within does
+	// not run.
+	Alone bool
 }
 
 // Checker judges and completes what a write is about to store. It costs writes nothing but what it does itself: there is
@@ -40,7 +45,7 @@ type Checker interface {
 // records than the one that the client names.
 type Rules interface {
 	// Before runs once, outside of any transaction: it may read the store, refuse, and leave State for Within. Old is
-	// nil in it, and Doc too but for a create.
+	// nil in it, and Doc too but for a create, whose Key.ID it may set unless it is Fixed.
 	Before(ctx context.Context, w *Write) error
 	// Within runs in the step, before the write itself. It uses only tx, may read and write other records by it, set
 	// attributes of w.Doc and refuse. It may run more than once.

@@ -68,7 +68,7 @@ func (d *Definition) before(ctx context.Context, w *Write) error {
 
 // insert stores a new resource: in a step of its own if its type has rules.
 func (s *Service) insert(ctx context.Context, w *Write, d *Definition, e *storage.Edit) (rec *storage.Record, err error) {
-	if d.OnCreate == nil {
+	if d.OnCreate == nil || w.Alone {
 		return s.store.Insert(ctx, w.Key, w.At, e)
 	}
 	err = s.store.Within(ctx, w.Key.Org, func(tx storage.Tx) (err error) {
@@ -80,7 +80,7 @@ func (s *Service) insert(ctx context.Context, w *Write, d *Definition, e *storag
 
 // update is insert for PUT and PATCH.
 func (s *Service) update(ctx context.Context, w *Write, d *Definition, fn storage.UpdateFunc) (rec *storage.Record, err error) {
-	if d.OnUpdate == nil {
+	if d.OnUpdate == nil || w.Alone {
 		rec, _, err = s.store.Update(ctx, w.Key, w.At, fn)
 		return rec, err
 	}
@@ -93,7 +93,7 @@ func (s *Service) update(ctx context.Context, w *Write, d *Definition, fn storag
 
 // remove is insert for DELETE.
 func (s *Service) remove(ctx context.Context, w *Write, d *Definition, fn storage.DeleteFunc) error {
-	if d.OnDelete == nil {
+	if d.OnDelete == nil || w.Alone {
 		return s.store.Delete(ctx, w.Key, w.At, fn)
 	}
 	return s.store.Within(ctx, w.Key.Org, func(tx storage.Tx) error { return d.deleteIn(ctx, tx, w, fn) })
@@ -101,7 +101,7 @@ func (s *Service) remove(ctx context.Context, w *Write, d *Definition, fn storag
 
 // insertIn is the insert inside of a step, with the type's rules before it.
 func (d *Definition) insertIn(ctx context.Context, tx storage.Tx, w *Write, e *storage.Edit) (*storage.Record, error) {
-	if d.OnCreate == nil {
+	if d.OnCreate == nil || w.Alone {
 		return tx.Insert(ctx, w.Key, w.At, e)
 	}
 	mine := *w
@@ -118,7 +118,7 @@ func (d *Definition) insertIn(ctx context.Context, tx storage.Tx, w *Write, e *s
 
 // updateIn is the update inside of a step, with the type's rules between what the client wants and what is stored.
 func (d *Definition) updateIn(ctx context.Context, tx storage.Tx, w *Write, fn storage.UpdateFunc) (*storage.Record, error) {
-	if d.OnUpdate == nil {
+	if d.OnUpdate == nil || w.Alone {
 		rec, _, err := tx.Update(ctx, w.Key, w.At, fn)
 		return rec, err
 	}
@@ -155,7 +155,7 @@ func (d *Definition) updateIn(ctx context.Context, tx storage.Tx, w *Write, fn s
 }
 
 func (d *Definition) deleteIn(ctx context.Context, tx storage.Tx, w *Write, fn storage.DeleteFunc) error {
-	if d.OnDelete == nil {
+	if d.OnDelete == nil || w.Alone {
 		return tx.Delete(ctx, w.Key, w.At, fn)
 	}
 	rec, err := tx.Get(ctx, w.Key, query.Load{Secret: true})
@@ -180,6 +180,10 @@ type stored struct{ rec *storage.Record }
 func (s stored) Record() *storage.Record                      { return s.rec }
 func (s stored) HasMembers([]string) (map[string]bool, error) { return map[string]bool{}, nil }
 func (s stored) Members() ([]storage.Member, error)           { return nil, nil }
+
+// Deletion is the store's callback of a DELETE, for those who delete records in steps of their own: it refuses if pre
+// does not hold, and the change row keeps what was deleted.
+func Deletion(c scim.Caller, pre scim.Precondition) storage.DeleteFunc { return deletion(c, pre) }
 
 // NewEdit is the write that turns the document old, nil for a new record, into next; nil if nothing changes. Secrets are
 // stored as they are given, so a caller gives digests. It is for those who write records in steps of their own.

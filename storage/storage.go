@@ -168,6 +168,9 @@ type Changes interface {
 	// History returns the changes of one record, newest first, whether it is still there or not: up to limit after
 	// skip. Their positions may be empty. [HistoryIsOfOneRecord]
 	History(ctx context.Context, k Key, skip, limit int) ([]Change, error)
+	// Redact takes the values out of the history of one record, which need not be there any more: of each change
+	// remains who made it, when, how, and to which attributes. It is no change itself. [RedactKeepsNoValue]
+	Redact(ctx context.Context, k Key) error
 }
 
 // Store is everything.

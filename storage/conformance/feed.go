@@ -16,6 +16,7 @@ func feedCases() []testCase {
 		{name: "FeedPages", extra: "a feed read in pages of any size is the same feed", run: testFeedPages},
 		{name: "FeedMissesNothing", run: testFeedMissesNothing},
 		{name: "HistoryIsOfOneRecord", run: testHistory},
+		{name: "RedactKeepsNoValue", run: testRedact},
 	}
 }
 

@@ -51,3 +51,47 @@ func (e *env) history(k storage.Key, skip, limit int) []storage.Change {
 	}
 	return list
 }
+
+// testRedact takes the values of one record out of the history, and nothing else.
+func testRedact(e *env) {
+	valued := func(name string) *storage.Edit {
+		edit := user(name)
+		edit.Change.Values = []storage.ValueChange{{Path: "password"}, {Path: "userName", New: name}, {Path: "emails", New: []any{name}}}
+		return edit
+	}
+	u, other := e.insert(typeUser, valued("u")), e.insert(typeUser, valued("other"))
+	e.update(u.Key, increment)
+	e.update(other.Key, increment)
+	e.remove(u.Key)
+	want, kept := e.history(u.Key, 0, 10), e.history(other.Key, 0, 10)
+	values := 0
+	for i := range want {
+		for j := range want[i].Values {
+			v := &want[i].Values[j]
+			if v.Old != nil || v.New != nil {
+				values++
+			}
+			v.Old, v.New = nil, nil
+		}
+	}
+	if values != 2 {
+		e.Fatalf("the history has %d values to take out, want 2", values)
+	}
+	before := len(e.changes(e.org))
+	for range 2 { // doing it again is no error
+		if err := e.store.Redact(e.ctx(), u.Key); err != nil {
+			e.Fatalf("Redact: %v", err)
+		}
+	}
+	e.diff("the redacted history", want, e.history(u.Key, 0, 10))
+	e.diff("the history of another record", kept, e.history(other.Key, 0, 10))
+	if n := len(e.changes(e.org)); n != before {
+		e.Errorf("the feed has %d changes, want %d", n, before)
+	}
+	elsewhere := other.Key
+	elsewhere.Org = e.newOrg("elsewhere")
+	if err := e.store.Redact(e.ctx(), elsewhere); err != nil {
+		e.Fatalf("Redact: %v", err)
+	}
+	e.diff("the history of a record of the same id elsewhere", kept, e.history(other.Key, 0, 10))
+}
