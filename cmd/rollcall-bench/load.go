@@ -24,9 +24,38 @@ type measurement struct {
 // source makes the i-th request of a worker.
 type source func(worker, i int) []byte
 
+// caller prepares the i-th call of a worker. What it returns makes the call, and is what is measured; it returns how
+// many bytes came back.
+type caller func(i int) func() (size int, err error)
+
 // drive sends requests on conns connections for warmUp, then for d, and measures the latter. Any answer whose
 // status is not in ok fails the run.
 func drive(ctx context.Context, addr string, conns int, warmUp, d time.Duration, src source, ok []int) (measurement, error) {
+	clients := make([]*client, conns)
+	for w := range clients {
+		c, err := dial(addr)
+		if err != nil {
+			return measurement{}, err
+		}
+		defer c.close()
+		clients[w] = c
+	}
+	return load(ctx, conns, warmUp, d, func(w int) caller {
+		return func(i int) func() (int, error) {
+			req := src(w, i)
+			return func() (int, error) {
+				status, n, err := clients[w].do(req, false)
+				if err == nil && !slices.Contains(ok, status) {
+					err = fmt.Errorf("status %d", status)
+				}
+				return n, err
+			}
+		}
+	})
+}
+
+// load has conns workers make calls for warmUp, then for d, and measures the latter.
+func load(ctx context.Context, conns int, warmUp, d time.Duration, worker func(w int) caller) (measurement, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var (
@@ -37,25 +66,17 @@ func drive(ctx context.Context, addr string, conns int, warmUp, d time.Duration,
 		bytes   int
 	)
 	for w := range conns {
-		c, err := dial(addr)
-		if err != nil {
-			return measurement{}, err
-		}
+		prepare := worker(w)
 		wg.Go(func() {
-			defer c.close()
 			mine := make([]time.Duration, 0, 1<<16)
 			size := 0
 			for i := 0; ctx.Err() == nil; i++ {
-				req := src(w, i)
+				call := prepare(i)
 				start := time.Now()
-				status, n, err := c.do(req, false)
+				n, err := call()
 				took := time.Since(start)
 				if err != nil {
 					cancel(fmt.Errorf("connection %d: %w", w, err))
-					break
-				}
-				if !slices.Contains(ok, status) {
-					cancel(fmt.Errorf("status %d", status))
 					break
 				}
 				if counted.Load() && ctx.Err() == nil {

@@ -80,10 +80,15 @@ func StartSet(ctx context.Context, binary string, n int) (_ *Set, err error) {
 	return s, err
 }
 
-// scratch is a directory in memory, if there is one.
+// roomy is how much a few servers' data may take: their journals alone have 100 MB each. A container's memory disk
+// often has 64 MB.
+const roomy = 4 << 30
+
+// scratch is a directory in memory, if there is one that is large enough.
 func scratch() string {
-	if info, err := os.Stat("/dev/shm"); err == nil && info.IsDir() {
-		return "/dev/shm"
+	const memory = "/dev/shm"
+	if free(memory) >= roomy {
+		return memory
 	}
 	return ""
 }
