@@ -31,6 +31,9 @@ type attr struct {
 	path  string // of the values in a document: "_f.userName"
 	sort  string // of the value that a record is sorted by
 	date  bool   // the values are dates: those of meta
+	// sparse: a document without a value has nothing in the index, one with odd values only has MinKey. It cannot be
+	// sorted by.
+	sparse bool
 }
 
 func (a *attr) field() *query.Field { return &a.index.Field }
@@ -58,7 +61,11 @@ func (t *resourceType) spec() []string {
 	list := []string{"layout 1"}
 	for _, a := range t.attrs {
 		f := a.field()
-		list = append(list, fmt.Sprintf("%s %d %t %t %q", a.name, f.Kind, f.CaseExact, f.Multi, f.Steps))
+		spec := fmt.Sprintf("%s %d %t %t %q", a.name, f.Kind, f.CaseExact, f.Multi, f.Steps)
+		if a.sparse {
+			spec += " sparse"
+		}
+		list = append(list, spec)
 	}
 	return list
 }
@@ -87,7 +94,8 @@ func newResourceType(t storage.Type) (*resourceType, error) {
 			}
 			a.path = "_f." + a.name
 			a.sort = a.path
-			if f.Multi {
+			a.sparse = ix.Sparse && !ix.Unique
+			if f.Multi && !a.sparse {
 				a.sort = "_s." + a.name
 			}
 			if f.Kind == query.DateTime {

@@ -238,6 +238,8 @@ func (k *compiler) present(f *query.Field) cond {
 		return maybe
 	case a.date:
 		return always
+	case a.sparse:
+		return cond{filter: exists(a.path, true), exact: true, index: true}
 	}
 	return cond{exact: true, filter: bson.D{{Key: "$or", Value: bson.A{
 		bson.D{{Key: a.path, Value: bson.D{{Key: "$ne", Value: absent}}}}, bson.D{{Key: "_odd", Value: a.name}},
@@ -246,8 +248,11 @@ func (k *compiler) present(f *query.Field) cond {
 
 // lacks is the complement of present.
 func (k *compiler) lacks(a *attr) cond {
-	if a.date {
+	switch {
+	case a.date:
 		return never()
+	case a.sparse:
+		return cond{filter: exists(a.path, false), exact: true}
 	}
 	return cond{exact: true, index: true, filter: bson.D{
 		{Key: a.path, Value: absent}, {Key: "_odd", Value: bson.D{{Key: "$ne", Value: a.name}}},
@@ -310,8 +315,12 @@ func (a *attr) differs(v any) cond {
 	if !a.field().Multi {
 		return cond{filter: bson.D{{Key: a.path, Value: ne}}, exact: true}
 	}
+	none := bson.D{{Key: a.path, Value: absent}}
+	if a.sparse {
+		none = exists(a.path, false)
+	}
 	return cond{exact: true, filter: bson.D{{Key: "$or", Value: bson.A{
-		bson.D{{Key: a.path, Value: absent}},
+		none,
 		bson.D{{Key: a.path, Value: bson.D{{Key: "$elemMatch", Value: ne}}}},
 		bson.D{{Key: "_odd", Value: a.name}},
 	}}}}

@@ -13,7 +13,4 @@
 // _id is the key, so uniqueness needs no index that a sharded cluster could not keep. It is also where a write of a
 // membership and a write of the member meet. Relations are documents of memberships. Collection changes is the feed;
 // a change gets its position after it is committed (see sequence.go). Every write is one transaction.
-//
-// It is not offered by the command line yet: its tests, the conformance suite among them, have not run against a real
-// server so far (issue 4).
 package mongo

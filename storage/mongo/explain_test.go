@@ -21,6 +21,8 @@ func explainStore(t *testing.T) (*Store, *resourceType) {
 	t.Helper()
 	uri, name := mongotest.Database(t)
 	typ := testType(t)
+	typ.Indexes = append(typ.Indexes, query.Index{Field: query.Field{Path: "title", Steps: []string{"title"}}, Sparse: true},
+		query.Index{Field: query.Field{Path: "roles.value", Steps: []string{"roles", "value"}, Multi: true}, Sparse: true})
 	s, err := Open(t.Context(), Options{URI: uri, Database: name, Types: []storage.Type{typ.Type}})
 	if err != nil {
 		t.Fatal(err)
@@ -40,6 +42,7 @@ func explainStore(t *testing.T) (*Store, *resourceType) {
 					Org: scim.OrgID(fmt.Sprintf("org%d", org)), Type: "User", ID: fmt.Sprintf("00000000-0000-7000-8000-%012d", i),
 				}, at.Add(time.Duration(i)*time.Second), &storage.Edit{
 					Doc: scim.Attributes{
+						"title": user, "roles": []any{scim.Attributes{"value": user}},
 						"userName": user, "active": i%2 == 0, "emails": []any{scim.Attributes{"value": user + "@x.org"}},
 						scim.SchemaEnterpriseUser: scim.Attributes{"since": "2020-01-01T00:00:00Z"},
 					},
@@ -145,6 +148,9 @@ func TestIndexesAreUsed(t *testing.T) {
 			if slices.Contains(stages, "COLLSCAN") {
 				t.Errorf("%v: stages %v", where, stages)
 			}
+		}
+		if a.sparse {
+			continue // it has no order
 		}
 		after := query.Position{Sorted: true, Value: v, ID: "00000000-0000-7000-8000-000000000100"}
 		for _, pos := range []*query.Position{nil, &after} {

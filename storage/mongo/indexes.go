@@ -62,7 +62,11 @@ func (c *catalog) indexes() []index {
 	for _, t := range c.sorted {
 		list = append(list, index{coll: t.coll, keys: ascending("org", "id"), unique: true})
 		for _, a := range t.attrs {
-			list = append(list, index{coll: t.coll, keys: ascending("org", a.path, "id")})
+			ix := index{coll: t.coll, keys: ascending("org", a.path, "id")}
+			if a.sparse {
+				ix.partial = exists(a.path, true)
+			}
+			list = append(list, ix)
 			if a.sort != a.path {
 				list = append(list, index{coll: t.coll, keys: ascending("org", a.sort, "id")})
 			}
@@ -74,6 +78,10 @@ func (c *catalog) indexes() []index {
 // positive is the condition that a partial index of numbers has; a query must say it in the same way to use it.
 func positive(field string) bson.D {
 	return bson.D{{Key: field, Value: bson.D{{Key: "$gt", Value: int64(0)}}}}
+}
+
+func exists(field string, yes bool) bson.D {
+	return bson.D{{Key: field, Value: bson.D{{Key: "$exists", Value: yes}}}}
 }
 
 // ensureIndexes makes the indexes that are missing. The server does nothing for one that is there, and two processes

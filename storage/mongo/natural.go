@@ -98,6 +98,15 @@ func (t *resourceType) shadow(doc scim.Attributes) (values, sorts bson.D, odd bs
 		if strange {
 			odd = append(odd, a.name)
 		}
+		if a.sparse {
+			switch {
+			case len(list) > 0:
+				values = append(values, bson.E{Key: a.name, Value: list})
+			case strange:
+				values = append(values, bson.E{Key: a.name, Value: oddOnly})
+			}
+			continue
+		}
 		if !f.Multi {
 			values = append(values, bson.E{Key: a.name, Value: absent})
 			continue

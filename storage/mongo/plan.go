@@ -59,6 +59,9 @@ func (k *compiler) newPlan(src query.Source, q *query.Query) (*plan, error) {
 	}
 	a := k.t.attr(src.Sort)
 	many := p.cond.ids != nil && len(*p.cond.ids) > fewIDs
+	if a != nil && a.sparse {
+		a = nil
+	}
 	if a == nil {
 		p.byDoc = src.Sort
 	} else {

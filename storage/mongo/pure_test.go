@@ -123,6 +123,32 @@ func TestShadow(t *testing.T) {
 	}
 }
 
+// TestSparse: a sparse index has nothing of a document without a value.
+func TestSparse(t *testing.T) {
+	r, err := newResourceType(storage.Type{Name: "User", Indexes: []query.Index{
+		{Field: query.Field{Path: "title", Steps: []string{"title"}}, Sparse: true},
+		{Field: query.Field{Path: "roles.value", Steps: []string{"roles", "value"}, Multi: true}, Sparse: true},
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		doc    scim.Attributes
+		values bson.D
+		odd    bson.A
+	}{
+		{scim.Attributes{"userName": "x"}, nil, nil},
+		{scim.Attributes{"title": "Dr"}, bson.D{{Key: "title", Value: "dr"}}, nil},
+		{scim.Attributes{"title": int64(1)}, bson.D{{Key: "title", Value: oddOnly}}, bson.A{"title"}},
+		{scim.Attributes{"roles": []any{scim.Attributes{"value": "A"}, scim.Attributes{"value": true}}}, bson.D{{Key: "roles_value", Value: bson.A{"a"}}}, bson.A{"roles_value"}},
+	} {
+		values, sorts, odd := r.shadow(c.doc)
+		if d := cmp.Diff(c.values, values) + cmp.Diff(c.odd, odd); d != "" || sorts != nil {
+			t.Errorf("%v: %s, sorts %v", c.doc, d, sorts)
+		}
+	}
+}
+
 func TestNatural(t *testing.T) {
 	got := testType(t).natural(scim.Attributes{
 		"userName": "b", "_id": "x", "org": "mine", "a.b": int64(1), "a_b": int64(2),

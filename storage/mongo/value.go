@@ -14,6 +14,9 @@ import (
 // absent is the indexed value of a record that has none: sorted after everything, found by no comparison.
 var absent = bson.MaxKey{}
 
+// oddOnly is the indexed value, in a sparse index, of a record that has values and none of the field's kind.
+var oddOnly = bson.MinKey{}
+
 // indexed is a query value as it is stored. The server compares integers and doubles exactly, as
 // query.CompareValues does, and texts by bytes, as no collation is ever given.
 func indexed(v query.Value) any {
