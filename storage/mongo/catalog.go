@@ -1,6 +1,8 @@
 package mongo
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"slices"
 	"strings"
@@ -68,6 +70,15 @@ func (t *resourceType) spec() []string {
 		list = append(list, spec)
 	}
 	return list
+}
+
+// fingerprint is the same for all processes that write documents with the same indexed values.
+func (c *catalog) fingerprint() string {
+	h := sha256.New()
+	for _, t := range c.sorted {
+		fmt.Fprintf(h, "%s %q\n", t.coll, t.spec())
+	}
+	return hex.EncodeToString(h.Sum(nil)[:8])
 }
 
 func newResourceType(t storage.Type) (*resourceType, error) {

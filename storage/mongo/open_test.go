@@ -142,7 +142,8 @@ func increment(cur storage.Current) (*storage.Edit, error) {
 	}, nil
 }
 
-// TestNewIndex: an index that a later start asks for finds the documents of before.
+// TestNewIndex: an index that a later start asks for finds the documents of before, and is not made beside a process
+// that writes documents without it.
 func TestNewIndex(t *testing.T) {
 	uri, name := mongotest.Database(t)
 	nick := query.Field{Path: "nickName", Steps: []string{"nickName"}}
@@ -153,6 +154,12 @@ func TestNewIndex(t *testing.T) {
 		t.Fatal(err)
 	}
 	after := []storage.Type{{Name: "User", Indexes: append(before[0].Indexes, query.Index{Field: nick})}}
+	if _, err := mongo.Open(t.Context(), mongo.Options{URI: uri, Database: name, Types: after}); !errors.Is(err, mongo.ErrInUse) {
+		t.Fatalf("Open beside a process with other indexes: %v, want ErrInUse", err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
 	s = openAt(t, uri, name, after)
 	page, err := s.Query(t.Context(), "o", query.Query{
 		Sources: []query.Source{{Type: "User", Where: query.Compare{Field: nick, Value: query.Value{Str: "aday"}}, Sort: &nick}}, Sorted: true, Limit: 10,

@@ -12,7 +12,8 @@ import (
 )
 
 // presence is this process's document in the collection of those that have the database open. What is copied must have
-// no writers meanwhile, so whoever copies has to know of them, and they of it.
+// no writers meanwhile, so whoever copies has to know of them, and they of it. And documents that a process with other
+// indexes writes would not be found by what this one asks its indexes, so such processes do not go together.
 type presence struct {
 	id     bson.ObjectID
 	store  *Store
@@ -36,14 +37,17 @@ func (p *presence) begin(ctx context.Context, s *Store) error {
 	if err := p.seen(ctx); err != nil {
 		return translate(ctx, "say that the process is there", err)
 	}
-	others, exclusive, err := p.others(ctx)
+	o, err := p.others(ctx)
 	switch {
 	case err != nil:
 		return translate(ctx, "look for other processes", err)
-	case exclusive:
+	case o.exclusive > 0:
 		return fmt.Errorf("%w by \"rollcall copy\"", ErrInUse)
-	case s.options.Exclusive && others > 0:
-		return fmt.Errorf("%w by %d other process(es) of Rollcall; one that was killed counts for %v", ErrInUse, others, seenFor)
+	case s.options.Exclusive && o.all > 0:
+		return fmt.Errorf("%w by %d other process(es) of Rollcall; one that was killed counts for %v", ErrInUse, o.all, seenFor)
+	case o.different > 0:
+		return fmt.Errorf("%w by %d process(es) of another version of Rollcall, which indexes other attributes: stop them first; one that was killed counts for %v",
+			ErrInUse, o.different, seenFor)
 	}
 	own, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	p.cancel = cancel
@@ -66,13 +70,16 @@ func (p *presence) begin(ctx context.Context, s *Store) error {
 func (p *presence) seen(ctx context.Context) error {
 	_, err := p.store.db.Collection(collProcesses).UpdateOne(ctx, bson.D{{Key: "_id", Value: p.id}}, bson.D{
 		{Key: "$currentDate", Value: bson.D{{Key: "seen", Value: true}}},
-		{Key: "$set", Value: bson.D{{Key: "exclusive", Value: p.store.options.Exclusive}}},
+		{Key: "$set", Value: bson.D{{Key: "exclusive", Value: p.store.options.Exclusive}, {Key: "indexes", Value: p.store.fingerprint()}}},
 	}, options.UpdateOne().SetUpsert(true))
 	return err
 }
 
-// others counts the processes that live beside this one, by the server's clock, and forgets those long dead.
-func (p *presence) others(ctx context.Context) (n int, exclusive bool, err error) {
+// company is how many processes live beside this one.
+type company struct{ all, exclusive, different int }
+
+// others counts them by the server's clock, and forgets those long dead.
+func (p *presence) others(ctx context.Context) (o company, err error) {
 	coll := p.store.db.Collection(collProcesses)
 	age := func(word string, d time.Duration) bson.D {
 		return bson.D{{Key: "$expr", Value: bson.D{{Key: word, Value: bson.A{
@@ -80,22 +87,27 @@ func (p *presence) others(ctx context.Context) (n int, exclusive bool, err error
 		}}}}}
 	}
 	if _, err := coll.DeleteMany(ctx, age("$lt", 24*time.Hour)); err != nil {
-		return 0, false, err
+		return o, err
 	}
 	cur, err := coll.Find(ctx, age("$gt", seenFor))
 	if err != nil {
-		return 0, false, err
+		return o, err
 	}
+	own := p.store.fingerprint()
 	err = each(ctx, cur, func(raw bson.Raw) error {
 		if id, _ := raw.Lookup("_id").ObjectIDOK(); id == p.id {
 			return nil
 		}
-		n++
-		alone, _ := raw.Lookup("exclusive").BooleanOK()
-		exclusive = exclusive || alone
+		o.all++
+		if alone, _ := raw.Lookup("exclusive").BooleanOK(); alone {
+			o.exclusive++
+		}
+		if text(raw, "indexes") != own {
+			o.different++
+		}
 		return nil
 	})
-	return n, exclusive, err
+	return o, err
 }
 
 // end takes the document away.
