@@ -4,6 +4,8 @@ import (
 	"context"
 	"time"
 
+	"go.mongodb.org/mongo-driver/v2/mongo"
+
 	"rollcall/scim"
 	"rollcall/storage"
 )
@@ -59,27 +61,88 @@ func (i *insert) record() *storage.Record {
 	return &storage.Record{Key: i.key, Version: 1, Created: i.at, Modified: i.at, Doc: i.draft.doc}
 }
 
+// run stores one record.
 func (i *insert) run(ctx context.Context, x *txn) error {
-	pending, err := x.claim(ctx, i.key, true, i.draft.keys)
+	if x.look {
+		if err := x.lookFor(ctx, i.key, true, i.draft.keys); err != nil {
+			return err
+		}
+	}
+	return x.insert(ctx, []*insert{i})
+}
+
+// insert stores records, in as few commands as one takes. If it is refused it says so of the first that is.
+func (x *txn) insert(ctx context.Context, list []*insert) error {
+	pending, err := x.claimAll(ctx, list)
 	if err != nil {
 		return err
 	}
-	doc := i.draft.document(i.key, 1, i.at, i.at, i.secret)
-	if _, err := x.s.db.Collection(i.t.coll).InsertOne(ctx, doc); err != nil {
-		return x.fail(ctx, "insert", err)
+	byColl := make(map[string][]any)
+	for _, i := range list {
+		byColl[i.t.coll] = append(byColl[i.t.coll], i.draft.document(i.key, 1, i.at, i.at, i.secret))
 	}
-	if pending {
+	for coll, docs := range byColl {
+		if _, err := x.s.db.Collection(coll).InsertMany(ctx, docs); err != nil {
+			return x.fail(ctx, "insert", err)
+		}
+	}
+	for _, i := range pending {
 		if err := x.adopt(ctx, i.key); err != nil {
 			return err
 		}
 	}
-	if err := x.addMembers(ctx, i.key, i.add); err != nil {
+	var links []link
+	for _, i := range list {
+		for _, id := range i.add {
+			links = append(links, link{&i.key, id})
+		}
+	}
+	if err := x.addLinks(ctx, links); err != nil {
 		return err
 	}
-	change := i.change
-	change.MembersAdded, change.MembersRemoved = i.add, nil
-	x.change(i.key, 1, i.at, &change, 1)
+	for _, i := range list {
+		change := i.change
+		change.MembersAdded, change.MembersRemoved = i.add, nil
+		x.change(i.key, 1, i.at, &change, 1)
+	}
 	return nil
+}
+
+// claimAll takes the ids and unique values of new records, and returns those whose id somebody refers to already.
+func (x *txn) claimAll(ctx context.Context, list []*insert) (pending []*insert, err error) {
+	var models []mongo.WriteModel
+	type claim struct {
+		ins  *insert
+		attr string // "" for the id
+	}
+	var claims []claim
+	for _, i := range list {
+		models, claims = append(models, claimID(i.key)), append(claims, claim{ins: i})
+		for _, u := range i.draft.keys {
+			models, claims = append(models, claimValue(i.key, u)), append(claims, claim{i, u.Attr})
+		}
+	}
+	x.wrote = true
+	res, err := x.s.db.Collection(collKeys).BulkWrite(ctx, models)
+	if n, dup := duplicateIndex(err); dup {
+		x.failed = errRefused
+		if claims[n].attr == "" {
+			return nil, storage.ErrExists
+		}
+		return nil, &storage.UniqueError{Attr: claims[n].attr}
+	}
+	if err != nil {
+		return nil, x.fail(ctx, "claim keys", err)
+	}
+	if res.MatchedCount == 0 {
+		return nil, nil
+	}
+	for n, c := range claims {
+		if _, made := res.UpsertedIDs[int64(n)]; !made && c.attr == "" {
+			pending = append(pending, c.ins)
+		}
+	}
+	return pending, nil
 }
 
 // distinct keeps the first of equal ids, in their order.

@@ -36,46 +36,30 @@ func claimID(k storage.Key) mongo.WriteModel {
 		SetUpdate(bson.D{{Key: "$set", Value: bson.D{{Key: "type", Value: string(k.Type)}}}})
 }
 
-// claimValue is the same for a unique value.
+// claimValue is the same for a unique value, which is never there without a holder. It is an update as well, so that
+// one command has all claims.
 func claimValue(k storage.Key, u query.UniqueKey) mongo.WriteModel {
-	return mongo.NewInsertOneModel().SetDocument(bson.D{
-		{Key: "_id", Value: keyID(k.Org, k.Type, u.Attr, u.Value)}, {Key: "id", Value: k.ID},
-	})
+	return mongo.NewUpdateOneModel().SetUpsert(true).
+		SetFilter(bson.D{{Key: "_id", Value: keyID(k.Org, k.Type, u.Attr, u.Value)}, {Key: "id", Value: bson.D{{Key: "$exists", Value: false}}}}).
+		SetUpdate(bson.D{{Key: "$set", Value: bson.D{{Key: "id", Value: k.ID}}}})
 }
 
-// claim takes the unique values, and the id if that is asked for, for a record. pending: somebody referred to the id.
-func (x *txn) claim(ctx context.Context, k storage.Key, id bool, values []query.UniqueKey) (pending bool, err error) {
-	if x.look {
-		if err := x.lookFor(ctx, k, id, values); err != nil {
-			return false, err
-		}
+// claim takes unique values for a record that is there.
+func (x *txn) claim(ctx context.Context, k storage.Key, values []query.UniqueKey) error {
+	if len(values) == 0 {
+		return nil
 	}
-	var models []mongo.WriteModel
-	if id {
-		models = append(models, claimID(k))
-	}
-	for _, u := range values {
-		models = append(models, claimValue(k, u))
-	}
-	if len(models) == 0 {
-		return false, nil
+	models := make([]mongo.WriteModel, len(values))
+	for i, u := range values {
+		models[i] = claimValue(k, u)
 	}
 	x.wrote = true
-	res, err := x.s.db.Collection(collKeys).BulkWrite(ctx, models)
+	_, err := x.s.db.Collection(collKeys).BulkWrite(ctx, models)
 	if i, dup := duplicateIndex(err); dup {
 		x.failed = errRefused
-		if id && i == 0 {
-			return false, storage.ErrExists
-		}
-		if id {
-			i--
-		}
-		return false, &storage.UniqueError{Attr: values[i].Attr}
+		return &storage.UniqueError{Attr: values[i].Attr}
 	}
-	if err != nil {
-		return false, x.fail(ctx, "claim keys", err)
-	}
-	return id && res.MatchedCount > 0, nil
+	return x.fail(ctx, "claim keys", err)
 }
 
 // errRefused: a statement was refused, which ended the transaction.

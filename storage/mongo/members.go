@@ -27,19 +27,38 @@ func (x *txn) adopt(ctx context.Context, k storage.Key) error {
 	return x.fail(ctx, "adopt", err)
 }
 
+// link is one membership that is to be.
+type link struct {
+	group  *storage.Key
+	member string
+}
+
 // addMembers adds members that the group does not have.
 func (x *txn) addMembers(ctx context.Context, group storage.Key, ids []string) error {
-	if len(ids) == 0 {
+	links := make([]link, len(ids))
+	for i, id := range ids {
+		links[i] = link{&group, id}
+	}
+	return x.addLinks(ctx, links)
+}
+
+// addLinks adds memberships that there are not.
+func (x *txn) addLinks(ctx context.Context, links []link) error {
+	if len(links) == 0 {
 		return nil
 	}
-	types, err := x.refer(ctx, ids)
+	ids := make([]string, len(links))
+	for i, l := range links {
+		ids[i] = l.member
+	}
+	types, err := x.refer(ctx, distinct(ids))
 	if err != nil {
 		return err
 	}
-	for chunk := range chunks(ids) {
+	for chunk := range slices.Chunk(links, chunkSize) {
 		rows := make([]any, len(chunk))
-		for i, id := range chunk {
-			rows[i] = membership(group, id, types[id])
+		for i, l := range chunk {
+			rows[i] = membership(*l.group, l.member, types[l.member])
 		}
 		x.wrote = true
 		if _, err := x.s.db.Collection(collMemberships).InsertMany(ctx, rows); err != nil {

@@ -63,10 +63,14 @@ type txn struct {
 	// look: check before writing whether something is in the way. A statement that the server refuses ends the
 	// transaction; a step that goes on after a refusal must find its own still open. A single write saves the
 	// look and learns from the refusal.
-	look    bool
-	wrote   bool
-	failed  error // the first error of the driver: the transaction is dead whatever a step makes of it
-	changes []any // rows for the feed, written at the end
+	look bool
+	// optimistic: the inserts of steps gather in queued and are sent together, before anything else is read or
+	// written. That one is refused shows only then: errOptimism, and the steps are run again with look.
+	optimistic bool
+	queued     []*insert
+	wrote      bool
+	failed     error // the first error of the driver: the transaction is dead whatever a step makes of it
+	changes    []any // rows for the feed, written at the end
 	// imported: the rows have their positions.
 	imported bool
 }
@@ -99,6 +103,9 @@ func (s *Store) attempt(ctx context.Context, org scim.OrgID, look bool, f func(c
 	err = f(inside, x)
 	if x.failed != nil && (err == nil || errors.Is(x.failed, errTransient)) {
 		err = x.failed // whatever a step made of it
+	}
+	if err == nil {
+		err = x.sendQueued(inside)
 	}
 	if err == nil {
 		err = x.flush(inside)

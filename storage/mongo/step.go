@@ -70,7 +70,25 @@ type batchRun struct {
 	errs    []error
 	done    func(int, error) bool
 	told    int // steps that done was told of
+	dirty   int // the step that errDirty is about
 	stopped bool
+}
+
+// errOptimism: not every step succeeded, or not all should have run.
+var errOptimism = errors.New("mongo: the steps have to be run one by one")
+
+// sendQueued stores the inserts that were put off.
+func (x *txn) sendQueued(ctx context.Context) error {
+	list := x.queued
+	if x.queued = nil; len(list) == 0 {
+		return nil
+	}
+	err := x.insert(ctx, list)
+	if errors.Is(x.failed, errRefused) {
+		x.failed = errOptimism
+		return errOptimism
+	}
+	return err
 }
 
 // errDirty: a step failed after it had written; its transaction is of no use.
@@ -79,42 +97,27 @@ var errDirty = errors.New("mongo: a step failed in the middle")
 // group runs the steps from..to in one transaction and commits those that ran. It returns the first step that is
 // still to be run.
 func (b *batchRun) group(ctx context.Context, from, to int) (next int, err error) {
+	optimistic := true
 	dirty := -1 // the step that failed in the middle, known from an earlier try
 	for {
 		results := make([]error, to-from)
 		next = from
-		err := b.s.transact(ctx, b.org, true, func(ctx context.Context, x *txn) error {
-			clear(results)
-			for next = from; next < to; next++ {
-				if next == dirty {
-					continue
-				}
-				wrote := x.wrote
-				x.wrote = false
-				rows := len(x.changes)
-				err := x.step(ctx, b.steps[next])
-				if x.failed != nil {
-					return x.failed
-				}
-				if err != nil && x.wrote {
-					dirty, results[next-from] = next, err
-					b.errs[next] = err
-					return errDirty
-				}
-				x.wrote = x.wrote || wrote
-				if err != nil {
-					x.changes = x.changes[:rows]
-				}
-				results[next-from] = err
-				if !b.tell(next, err) {
-					next++
-					return nil
-				}
+		run := func(ctx context.Context, x *txn) error { return b.careful(ctx, x, from, to, dirty, &next, results) }
+		if optimistic {
+			run = func(ctx context.Context, x *txn) error {
+				next = from
+				return b.together(ctx, x, from, &to, &next)
 			}
-			return nil
-		})
+		}
+		err := b.s.transact(ctx, b.org, !optimistic, run)
 		switch {
+		case errors.Is(err, errShorter):
+			continue
+		case errors.Is(err, errOptimism):
+			optimistic = false
+			continue
 		case errors.Is(err, errDirty):
+			dirty = b.dirty
 			// Once more without it and what comes after it, which has not been told yet.
 			to = dirty + 1
 			continue
@@ -131,6 +134,66 @@ func (b *batchRun) group(ctx context.Context, from, to int) (next int, err error
 		}
 		return next, nil
 	}
+}
+
+// errShorter: done ended the batch before its last step.
+var errShorter = errors.New("mongo: fewer steps have to be run")
+
+// together runs steps that will all succeed, as most do: what they insert is sent at once, and only then are they
+// told of.
+func (b *batchRun) together(ctx context.Context, x *txn, from int, to, next *int) error {
+	x.optimistic = true
+	for ; *next < *to; *next++ {
+		if err := x.step(ctx, b.steps[*next]); err != nil || x.failed != nil {
+			if x.failed != nil && !errors.Is(x.failed, errRefused) && !errors.Is(x.failed, errOptimism) {
+				return x.failed // of the database
+			}
+			x.failed = errOptimism
+			return errOptimism
+		}
+	}
+	if err := x.sendQueued(ctx); err != nil {
+		return err
+	}
+	for i := from; i < *to; i++ {
+		if !b.tell(i, nil) && i+1 < *to {
+			*to = i + 1
+			return errShorter
+		}
+	}
+	return nil
+}
+
+// careful runs steps of which some may fail.
+func (b *batchRun) careful(ctx context.Context, x *txn, from, to, dirty int, next *int, results []error) error {
+	clear(results)
+	for *next = from; *next < to; *next++ {
+		i := *next
+		if i == dirty {
+			continue
+		}
+		wrote := x.wrote
+		x.wrote = false
+		rows := len(x.changes)
+		err := x.step(ctx, b.steps[i])
+		if x.failed != nil {
+			return x.failed
+		}
+		if err != nil && x.wrote {
+			b.dirty, b.errs[i] = i, err
+			return errDirty
+		}
+		x.wrote = x.wrote || wrote
+		if err != nil {
+			x.changes = x.changes[:rows]
+		}
+		results[i-from] = err
+		if !b.tell(i, err) {
+			*next++
+			return nil
+		}
+	}
+	return nil
 }
 
 // tell calls done once for each step.
@@ -161,7 +224,7 @@ type stepTx struct {
 
 var errOtherOrg = errors.New("mongo: a step reaches for another organization")
 
-// enter puts the transaction into the context that the step calls with.
+// enter puts the transaction into the context that the step calls with, and sends what was put off.
 func (t *stepTx) enter(ctx context.Context, k storage.Key) (context.Context, *resourceType, error) {
 	switch {
 	case t.ended:
@@ -174,10 +237,22 @@ func (t *stepTx) enter(ctx context.Context, k storage.Key) (context.Context, *re
 		return nil, nil, t.x.failed
 	}
 	typ, err := t.x.s.typeOf(k.Type)
-	return mongo.NewSessionContext(ctx, t.sess), typ, err
+	if err != nil {
+		return nil, nil, err
+	}
+	ctx = mongo.NewSessionContext(ctx, t.sess)
+	return ctx, typ, t.x.sendQueued(ctx)
 }
 
 func (t *stepTx) Insert(ctx context.Context, k storage.Key, at time.Time, e *storage.Edit) (*storage.Record, error) {
+	if t.x.optimistic && !t.ended && t.x.failed == nil && k.Org == t.x.org && ctx.Err() == nil {
+		ins, err := t.x.s.newInsert(k, at, e)
+		if err != nil {
+			return nil, err
+		}
+		t.x.queued = append(t.x.queued, ins)
+		return ins.record(), nil
+	}
 	ctx, _, err := t.enter(ctx, k)
 	if err != nil {
 		return nil, err

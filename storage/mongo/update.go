@@ -142,7 +142,7 @@ func (u *update) run(ctx context.Context, x *txn) error {
 			return err
 		}
 	}
-	if _, err := x.claim(ctx, k, false, taken); err != nil {
+	if err := x.claim(ctx, k, taken); err != nil {
 		return err
 	}
 	if err := x.removeMembers(ctx, k, u.remove); err != nil {
