@@ -19,6 +19,8 @@ type measurement struct {
 	Bytes  int     `json:"bytes"` // of all bodies
 	CPU    float64 `json:"cpu"`   // server's CPU microseconds a request
 	Allocs float64 `json:"allocs"`
+	// Commands is how many commands the server sent to MongoDB for a request.
+	Commands float64 `json:"commands,omitempty"`
 }
 
 // source makes the i-th request of a worker.

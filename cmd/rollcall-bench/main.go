@@ -36,6 +36,7 @@ type options struct {
 	json     string
 	profile  string
 	keep     string
+	store    string   // connection string of a MongoDB; empty: the embedded store
 	serve    []string // further flags for rollcall serve
 }
 
@@ -53,6 +54,9 @@ func command(stdout, stderr io.Writer) *cobra.Command {
 			if o.users < 1000 || o.runs < 1 || len(o.conns) == 0 {
 				return errors.New("at least 1000 users, one run and one number of connections are needed")
 			}
+			if o.store != "" {
+				return runMongo(cmd.Context(), o, stdout, stderr)
+			}
 			return run(cmd.Context(), o, stdout, stderr)
 		},
 	}
@@ -69,6 +73,7 @@ func command(stdout, stderr io.Writer) *cobra.Command {
 	f.StringVar(&o.profile, "cpu-profile", "", "write a CPU profile of the server, taken during each step, into this directory")
 	f.StringVar(&o.keep, "data", "", "data directory to use and keep, seeded only if it is new; empty: a throw-away one")
 	f.StringArrayVar(&o.serve, "serve-flag", nil, "further flag for rollcall serve, repeatable")
+	f.StringVar(&o.store, "store", "", "connection string of a MongoDB to measure on, beside the bare driver; two databases of it are dropped: "+mongoDatabase+", "+bareDatabase)
 	cmd.AddCommand(floorCommand(), compareCommand(stdout), plotCommand())
 	cmd.SetOut(stdout)
 	cmd.SetErr(stderr)

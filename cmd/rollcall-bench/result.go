@@ -12,8 +12,9 @@ import (
 // result is one whole run.
 type result struct {
 	Users        int        `json:"users"`
-	SeedRate     float64    `json:"seedRate"` // users a second through Bulk
-	StartUp      float64    `json:"startUp"`  // seconds with the full database
+	Store        string     `json:"store,omitempty"` // empty: embedded
+	SeedRate     float64    `json:"seedRate"`        // users a second through Bulk
+	StartUp      float64    `json:"startUp"`         // seconds with the full database
 	BytesPerUser int64      `json:"bytesPerUser"`
 	MemoryIdle   int64      `json:"memoryIdle"` // bytes resident
 	MemorySeeded int64      `json:"memorySeeded"`
@@ -81,18 +82,23 @@ func (f *figure) String() string {
 
 func (r *result) print(w io.Writer) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(t, "step\tconns\trate/s\tp50 ms\tp99 ms\tp99.9 ms\tfloor/s\tratio\ttarget\t\tCPU us\tallocs\t")
+	fmt.Fprintln(t, "step\tconns\trate/s\tp50 ms\tp99 ms\tp99.9 ms\tfloor/s\tfloor p50 ms\tratio\ttarget\t\tCPU us\tallocs\tcommands\t")
 	for i := range r.Figures {
 		f := &r.Figures[i]
-		floor, ratio, target := "", "", ""
+		floor, floorP50, ratio, target, commands := "", "", "", "", ""
 		if len(f.Floor) > 0 {
-			floor, ratio = fmt.Sprintf("%.0f", medianRun(f.Floor).Rate), fmt.Sprintf("%.2f", f.Ratio)
+			m := medianRun(f.Floor)
+			floor, floorP50, ratio = fmt.Sprintf("%.0f", m.Rate), fmt.Sprintf("%.3f", m.P50), fmt.Sprintf("%.2f", f.Ratio)
+		}
+		if f.Median.Commands > 0 {
+			commands = fmt.Sprintf("%.2f", f.Median.Commands)
 		}
 		if f.Target > 0 {
 			target = fmt.Sprintf("%.4g", f.Target)
 		}
 		m := f.Median
-		fmt.Fprintf(t, "%s\t%d\t%.0f\t%.3f\t%.3f\t%.3f\t%s\t%s\t%s\t%s\t%.0f\t%.0f\t\n", f.Step, f.Conns, m.Rate, m.P50, m.P99, m.P999, floor, ratio, target, f.met(), m.CPU, m.Allocs)
+		fmt.Fprintf(t, "%s\t%d\t%.0f\t%.3f\t%.3f\t%.3f\t%s\t%s\t%s\t%s\t%s\t%.0f\t%.0f\t%s\t\n",
+			f.Step, f.Conns, m.Rate, m.P50, m.P99, m.P999, floor, floorP50, ratio, target, f.met(), m.CPU, m.Allocs, commands)
 	}
 	if err := t.Flush(); err != nil {
 		return err
@@ -109,6 +115,11 @@ func (r *result) print(w io.Writer) error {
 		}
 	}
 	const mb = 1 << 20
+	if r.Store != "" {
+		_, err := fmt.Fprintf(w, "users %d on %s, the floor is the bare driver sending the same commands; seeded at %.0f users/s; resident %d MB idle, %d MB seeded, %d MB peak\n",
+			r.Users, r.Store, r.SeedRate, r.MemoryIdle/mb, r.MemorySeeded/mb, r.MemoryPeak/mb)
+		return err
+	}
 	_, err := fmt.Fprintf(w, "users %d; seeded at %.0f users/s; database %d bytes a user; start-up %.2f s; resident %d MB idle, %d MB seeded, %d MB peak; bare SQLite %.0f single durable inserts/s\n",
 		r.Users, r.SeedRate, r.BytesPerUser, r.StartUp, r.MemoryIdle/mb, r.MemorySeeded/mb, r.MemoryPeak/mb, r.DurableFloor)
 	return err

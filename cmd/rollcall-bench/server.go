@@ -45,9 +45,15 @@ func startRollcall(ctx context.Context, o options, dir string, log io.Writer) (*
 	if err != nil {
 		return nil, err
 	}
-	args := append([]string{"serve", "--listen", addr, "--ops-listen", ops, "--data", dir, "--log-level", "warn"}, o.serve...)
+	args := append([]string{"serve", "--listen", addr, "--ops-listen", ops, "--log-level", "warn"}, o.serve...)
+	env := append(os.Environ(), "ROLLCALL_BOOTSTRAP_TOKEN="+token)
+	if o.store != "" {
+		env = append(env, "ROLLCALL_STORE="+o.store)
+	} else {
+		args = append(args, "--data", dir)
+	}
 	cmd := exec.Command(o.binary, args...)
-	cmd.Env = append(os.Environ(), "ROLLCALL_BOOTSTRAP_TOKEN="+token)
+	cmd.Env = env
 	cmd.Stdout, cmd.Stderr = log, log
 	s := &server{cmd: cmd, addr: addr, ops: ops}
 	if err := cmd.Start(); err != nil {
@@ -126,23 +132,42 @@ func (s *server) memory() (resident, peak int64) {
 }
 
 // mallocs reads the server's count of heap allocations from its metrics.
-func (s *server) mallocs(ctx context.Context) (float64, error) {
+func (s *server) mallocs(ctx context.Context) (n float64, err error) {
+	found := false
+	err = s.metrics(ctx, func(name string, value float64) {
+		if name == "go_memstats_mallocs_total" {
+			n, found = value, true
+		}
+	})
+	if err == nil && !found {
+		err = errors.New("no count of allocations in the metrics")
+	}
+	return n, err
+}
+
+// metrics calls f with each series, its name with its labels, and its value.
+func (s *server) metrics(ctx context.Context, f func(name string, value float64)) error {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+s.ops+"/metrics", nil)
 	if err != nil {
-		return 0, err
+		return err
 	}
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
-		return 0, err
+		return err
 	}
 	defer resp.Body.Close()
 	sc := bufio.NewScanner(resp.Body)
 	for sc.Scan() {
-		for _, name := range []string{"go_memstats_mallocs_total "} {
-			if v, ok := strings.CutPrefix(sc.Text(), name); ok {
-				return strconv.ParseFloat(v, 64)
-			}
+		line := sc.Text()
+		at := strings.LastIndexByte(line, ' ')
+		if at < 0 || line[0] == '#' {
+			continue
 		}
+		value, err := strconv.ParseFloat(line[at+1:], 64)
+		if err != nil {
+			return err
+		}
+		f(line[:at], value)
 	}
-	return 0, errors.New("no count of allocations in the metrics")
+	return sc.Err()
 }
