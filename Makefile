@@ -36,8 +36,9 @@ test: ## run all tests, with the race detector and in random order; then the cra
 
 .PHONY: test-mongo
 test-mongo: ## run the MongoDB tests, with faults on a replica set of three: needs mongod on PATH or in ROLLCALL_TEST_MONGOD
-	ROLLCALL_TEST_REQUIRE=mongodb $(GO) test -count=1 -timeout 30m -tags mongofault ./storage/mongo/
-	ROLLCALL_TEST_REQUIRE=mongodb $(GO) test -count=1 -run MongoDB ./scim/api/ ./internal/acceptance/
+	ROLLCALL_TEST_REQUIRE=mongodb $(GO) test -count=1 ./storage/mongo/
+	ROLLCALL_TEST_REQUIRE=mongodb $(GO) test -count=1 -run MongoDB ./scim/api/ ./internal/acceptance/ ./cmd/rollcall/
+	ROLLCALL_TEST_REQUIRE=mongodb $(GO) test -count=1 -timeout 30m -tags mongofault -run '^TestFaults$$' -v ./cmd/rollcall/
 
 .PHONY: lint
 lint: fmt-check vulncheck $(GOLANGCI) ## check format, module file, style, import rules and known vulnerabilities
