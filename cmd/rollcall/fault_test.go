@@ -190,8 +190,8 @@ func (f *faults) server(w int) *process {
 	return f.servers[w%2]
 }
 
-// answer is what a client got.
-type answer struct {
+// outcome is what a client got.
+type outcome struct {
 	status   int
 	id       string
 	version  int64
@@ -200,7 +200,7 @@ type answer struct {
 }
 
 // send does one request, and what a client does after a 503: it repeats it, after a pause.
-func (f *faults) send(ctx context.Context, w int, method, path, ifMatch, body string) (a answer, ok bool) {
+func (f *faults) send(ctx context.Context, w int, method, path, ifMatch, body string) (a outcome, ok bool) {
 	for try := 0; ctx.Err() == nil; try++ {
 		s := f.server(w)
 		req, err := s.request(method, path, body)
