@@ -182,21 +182,35 @@ fi
 [ ! -x "$tools/actionlint-$ACTIONLINT" ] || check "workflows: actionlint" "$tools/actionlint-$ACTIONLINT" -color=false
 
 # --- what only a container engine can show
+# The image as docs/deployment.md runs it, with a database in memory.
+image() {
+  docker build -q -f deploy/Dockerfile -t rollcall:deploy-check --build-arg VERSION=v0.0.0-check . || return
+  container=$(docker run -d --read-only --cap-drop ALL --security-opt no-new-privileges \
+    --tmpfs /data:uid=65532,gid=65532,mode=0700 rollcall:deploy-check) || return
+  local ready=1
+  for _ in $(seq 50); do
+    if docker exec "$container" /rollcall healthcheck; then ready=0 && break; fi
+    sleep 0.2
+  done
+  docker exec "$container" /rollcall version | grep v0.0.0-check || ready=1
+  [ $ready = 0 ] || docker logs "$container"
+  docker rm -f -v "$container" >/dev/null
+  return $ready
+}
 if docker info >/dev/null 2>&1; then
-  check "image: docker build" docker build -q -f deploy/Dockerfile -t rollcall:deploy-check .
+  check "image: docker build; read-only, without capabilities, healthy" image
 else
-  missing+=("that the image builds, and that compose.yaml starts (no container engine)")
+  missing+=("that the image builds and runs (no container engine)")
 fi
-missing+=("that Grafana shows the dashboard, that a cluster takes the manifests, that systemd starts the unit")
 
 echo
 for m in "${missing[@]}"; do echo "NOT CHECKED: $m"; done
+echo "NOT CHECKED: that compose.yaml starts (scripts/compose-smoke.sh does), that Grafana shows the dashboard, that a cluster takes the manifests, that systemd starts the unit"
 if [ ${#failed[@]} -gt 0 ]; then
   echo "deploy-check: ${#failed[@]} failed"
   exit 1
 fi
-# The last line is about what no tool here could check.
-if [[ ,${ROLLCALL_TEST_REQUIRE:-}, == *,deploy,* && ${#missing[@]} -gt 2 ]]; then
+if [[ ,${ROLLCALL_TEST_REQUIRE:-}, == *,deploy,* && ${#missing[@]} -gt 0 ]]; then
   echo "deploy-check: something was not checked, and ROLLCALL_TEST_REQUIRE names deploy"
   exit 1
 fi
