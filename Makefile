@@ -8,6 +8,7 @@ REVISION    ?= $(shell git rev-parse HEAD 2>/dev/null)
 LDFLAGS     := -s -w -X main.version=$(VERSION) -X main.revision=$(REVISION)
 FUZZTIME    ?= 10s
 TEST_TIMEOUT ?= 30m
+BENCH_GROWTH ?= ^(get|userName|externalId|list first|patch as Entra|create|one member, group of 10000)
 
 # The newest golangci-lint that builds with Go 1.26; the newest govulncheck whose own dependencies can be had.
 GOLANGCI_VERSION    := v2.15.0
@@ -67,9 +68,17 @@ deploy-check: build ## check deploy/ and the workflows with the tools that exist
 	scripts/deploy-check.sh
 
 .PHONY: bench
-bench: build ## measure the server beside its floor; BENCH_FLAGS="-full" for a million users, docs/performance.md explains
-	CGO_ENABLED=0 $(GO) build -trimpath -o bin/rollcall-bench ./cmd/rollcall-bench
+bench: build bin/rollcall-bench ## measure the server beside its floor in some minutes; BENCH_FLAGS=--full measures more, docs/performance.md explains
 	bin/rollcall-bench $(BENCH_FLAGS)
+
+.PHONY: bench-growth
+bench-growth: build bin/rollcall-bench ## measure with 10,000, 100,000 and 1,000,000 users and draw docs/performance/growth.svg
+	for n in 10000 100000 1000000; do bin/rollcall-bench --users $$n --only '$(BENCH_GROWTH)' --json bin/growth-$$n.json $(BENCH_FLAGS) || exit 1; done
+	bin/rollcall-bench growth bin/growth-10000.json bin/growth-100000.json bin/growth-1000000.json
+
+.PHONY: bin/rollcall-bench
+bin/rollcall-bench:
+	CGO_ENABLED=0 $(GO) build -trimpath -o $@ ./cmd/rollcall-bench
 
 .PHONY: fuzz
 fuzz: ## run every fuzz target for FUZZTIME (10s)

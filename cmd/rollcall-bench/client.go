@@ -17,6 +17,8 @@ type client struct {
 	conn net.Conn
 	r    *bufio.Reader
 	body []byte
+	// Of the last answer: it says when to come back, and that the server closes the connection.
+	retryAfter, closed bool
 }
 
 func dial(addr string) (*client, error) {
@@ -50,6 +52,7 @@ func (c *client) do(request []byte, keep bool) (status int, size int, err error)
 	}
 	length := 0
 	chunked := false
+	c.retryAfter, c.closed = false, false
 	for {
 		line, err = c.r.ReadSlice('\n')
 		if err != nil {
@@ -64,6 +67,10 @@ func (c *client) do(request []byte, keep bool) (status int, size int, err error)
 			}
 		} else if v, ok := header(line, "transfer-encoding:"); ok {
 			chunked = bytes.EqualFold(v, []byte("chunked"))
+		} else if v, ok := header(line, "connection:"); ok {
+			c.closed = bytes.EqualFold(v, []byte("close"))
+		} else if _, ok := header(line, "retry-after:"); ok {
+			c.retryAfter = true
 		}
 	}
 	c.body = c.body[:0]

@@ -18,6 +18,9 @@ type fairness struct {
 	What   string      `json:"what"`
 	Alone  measurement `json:"alone"`
 	Beside measurement `json:"beside"` // while the other organization sends Bulk requests
+	// Floor is what a bare net/http server, a process of its own, answers in beside the same sync: what the
+	// scheduler of the machine and the generator add to every answer while all processors are busy.
+	Floor measurement `json:"floor"`
 	// Ratio is the median over the runs of the p99 beside the sync over the p99 alone.
 	Ratio float64 `json:"ratio"`
 	// Sync is how many users a second the other organization had created meanwhile.
@@ -31,6 +34,7 @@ const (
 	paceConns    = 16
 	paceInterval = 100 * time.Millisecond
 	syncConns    = 4
+	fairnessTime = 3 * time.Second // at least; a p99 needs some hundred requests
 )
 
 // measureFairness lets the second organization read and write at a steady pace, alone and beside a full sync of the
@@ -50,6 +54,12 @@ func measureFairness(ctx context.Context, o options, s *server, dir string) ([]f
 	if err != nil {
 		return nil, err
 	}
+	floor, err := startFloor(ctx, answer{Status: http.StatusOK, Body: []byte("{}")})
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = floor.stop() }()
+	d := max(o.duration, fairnessTime)
 	user := func(w, i int) string { return "/scim/v2/Users/" + ids[(w*127+i)%len(ids)] }
 	var list []fairness
 	next := 0
@@ -64,28 +74,30 @@ func measureFairness(ctx context.Context, o options, s *server, dir string) ([]f
 		}},
 	} {
 		f := fairness{What: what.name}
-		var alone, beside []measurement
+		var alone, beside, bare []measurement
 		var ratios []float64
 		for range o.runs {
-			a, err := pace(ctx, s.addr, o.duration, what.src)
+			a, err := pace(ctx, s.addr, d, what.src)
 			if err != nil {
 				return nil, err
 			}
-			sync, err := startSync(ctx, s.addr, o.duration, prefix, &next)
+			sync, err := startSync(ctx, s.addr, 2*d, prefix, &next)
 			if err != nil {
 				return nil, err
 			}
-			b, err := pace(ctx, s.addr, o.duration, what.src)
+			b, err := pace(ctx, s.addr, d, what.src)
+			n, ferr := pace(ctx, floor.addr, d, what.src)
 			rate, serr := sync()
-			if err := errors.Join(err, serr); err != nil {
+			if err := errors.Join(err, ferr, serr); err != nil {
 				return nil, err
 			}
+			bare = append(bare, n)
 			f.Sync = max(f.Sync, rate)
 			alone, beside, ratios = append(alone, a), append(beside, b), append(ratios, b.P99/a.P99)
 		}
 		slices.Sort(ratios)
 		f.Ratio = ratios[len(ratios)/2]
-		f.Alone, f.Beside = medianP99(alone), medianP99(beside)
+		f.Alone, f.Beside, f.Floor = medianP99(alone), medianP99(beside), medianP99(bare)
 		list = append(list, f)
 	}
 	return list, nil

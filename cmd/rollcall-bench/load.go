@@ -31,8 +31,8 @@ type source func(worker, i int) []byte
 type caller func(i int) func() (size int, err error)
 
 // drive sends requests on conns connections for warmUp, then for d, and measures the latter. Any answer whose
-// status is not in ok fails the run.
-func drive(ctx context.Context, addr string, conns int, warmUp, d time.Duration, src source, ok []int) (measurement, error) {
+// status is not in ok, or that check refuses, fails the run.
+func drive(ctx context.Context, addr string, conns int, warmUp, d time.Duration, st *step) (measurement, error) {
 	clients := make([]*client, conns)
 	for w := range clients {
 		c, err := dial(addr)
@@ -44,11 +44,14 @@ func drive(ctx context.Context, addr string, conns int, warmUp, d time.Duration,
 	}
 	return load(ctx, conns, warmUp, d, func(w int) caller {
 		return func(i int) func() (int, error) {
-			req := src(w, i)
+			req := st.src(w, i)
 			return func() (int, error) {
-				status, n, err := clients[w].do(req, false)
-				if err == nil && !slices.Contains(ok, status) {
+				status, n, err := clients[w].do(req, st.check != nil)
+				if err == nil && !slices.Contains(st.ok, status) {
 					err = fmt.Errorf("status %d", status)
+				}
+				if err == nil && st.check != nil {
+					err = st.check(clients[w].body)
 				}
 				return n, err
 			}

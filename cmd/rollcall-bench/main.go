@@ -49,7 +49,13 @@ func command(stdout, stderr io.Writer) *cobra.Command {
 		Args:         cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if o.full {
-				o.users = 1_000_000
+				for name, value := range map[string]string{"users": "1000000", "conns": "1,16,64", "duration": "5s"} {
+					if f := cmd.Flags().Lookup(name); !f.Changed {
+						if err := f.Value.Set(value); err != nil {
+							return err
+						}
+					}
+				}
 			}
 			if o.users < 1000 || o.runs < 1 || len(o.conns) == 0 {
 				return errors.New("at least 1000 users, one run and one number of connections are needed")
@@ -63,10 +69,10 @@ func command(stdout, stderr io.Writer) *cobra.Command {
 	f := cmd.Flags()
 	f.StringVar(&o.binary, "binary", "bin/rollcall", "the server to measure")
 	f.IntVar(&o.users, "users", 100_000, "users to seed through Bulk")
-	f.BoolVar(&o.full, "full", false, "seed 1,000,000 users")
-	f.IntSliceVar(&o.conns, "conns", []int{1, 16, 64}, "numbers of keep-alive connections")
-	f.DurationVar(&o.duration, "duration", 5*time.Second, "time of one measurement")
-	f.DurationVar(&o.warmUp, "warm-up", time.Second, "time before it that is not counted")
+	f.BoolVar(&o.full, "full", false, "1,000,000 users, 1, 16 and 64 connections, 5 s a measurement, but for what is given: takes hours")
+	f.IntSliceVar(&o.conns, "conns", []int{16}, "numbers of keep-alive connections")
+	f.DurationVar(&o.duration, "duration", time.Second, "time of one measurement")
+	f.DurationVar(&o.warmUp, "warm-up", 300*time.Millisecond, "time before it that is not counted")
 	f.IntVar(&o.runs, "runs", 3, "measurements of each figure, of which the median is taken")
 	f.StringVar(&o.only, "only", "", "regular expression of the steps to run")
 	f.StringVar(&o.json, "json", "", "write the result to this file as JSON")
@@ -74,7 +80,7 @@ func command(stdout, stderr io.Writer) *cobra.Command {
 	f.StringVar(&o.keep, "data", "", "data directory to use and keep, seeded only if it is new; empty: a throw-away one")
 	f.StringArrayVar(&o.serve, "serve-flag", nil, "further flag for rollcall serve, repeatable")
 	f.StringVar(&o.store, "store", "", "connection string of a MongoDB to measure on, beside the bare driver; two databases of it are dropped: "+mongoDatabase+", "+bareDatabase)
-	cmd.AddCommand(floorCommand(), compareCommand(stdout), plotCommand())
+	cmd.AddCommand(floorCommand(), compareCommand(stdout), growthCommand(stdout))
 	cmd.SetOut(stdout)
 	cmd.SetErr(stderr)
 	return cmd
@@ -99,12 +105,12 @@ func compareCommand(stdout io.Writer) *cobra.Command {
 	}
 }
 
-func plotCommand() *cobra.Command {
+func growthCommand(stdout io.Writer) *cobra.Command {
 	var out string
 	cmd := &cobra.Command{
-		Use:   "plot RESULT.json...",
-		Short: "Draw latency against data size from results with different numbers of users",
-		Args:  cobra.MinimumNArgs(1),
+		Use:   "growth RESULT.json RESULT.json...",
+		Short: "Judge and draw latency against data size from results with different numbers of users",
+		Args:  cobra.MinimumNArgs(2),
 		RunE: func(_ *cobra.Command, args []string) error {
 			var results []*result
 			for _, a := range args {
@@ -117,7 +123,7 @@ func plotCommand() *cobra.Command {
 			if err := plotGrowth(out, results); err != nil {
 				return fmt.Errorf("plot: %w", err)
 			}
-			return nil
+			return printLimits(stdout, growth(results[0], results[len(results)-1]))
 		},
 	}
 	cmd.Flags().StringVar(&out, "out", "docs/performance", "directory for the SVG files")

@@ -12,7 +12,7 @@ import (
 	"gonum.org/v1/plot/vg"
 )
 
-// plotGrowth draws, for each step, the p50 at 16 connections against the number of users.
+// plotGrowth draws, for each step, the p50 at 16 connections against the number of users. It sorts the results.
 func plotGrowth(dir string, results []*result) error {
 	slices.SortFunc(results, func(a, b *result) int { return cmp.Compare(a.Users, b.Users) })
 	p := plot.New()
@@ -22,7 +22,7 @@ func plotGrowth(dir string, results []*result) error {
 	p.X.Scale, p.Y.Scale = plot.LogScale{}, plot.LogScale{}
 	p.X.Tick.Marker, p.Y.Tick.Marker = plot.LogTicks{Prec: -1}, plot.LogTicks{Prec: -1}
 	var lines []any
-	for _, name := range []string{"get", "userName eq hit", "list first page", "patch as Entra", "create", "one member, group of 10000"} {
+	for _, name := range []string{"get", "userName eq hit", "list first page", "patch as Entra", "create", memberStep(10_000)} {
 		var xy plotter.XYs
 		for _, r := range results {
 			if f := r.find(name, 16); f != nil && f.Median.P50 > 0 {

@@ -22,6 +22,7 @@ type result struct {
 	DurableFloor float64    `json:"durableFloor"` // single durable inserts a second of a bare SQLite loop
 	Figures      []figure   `json:"figures"`
 	Fairness     []fairness `json:"fairness,omitempty"`
+	Overload     *overload  `json:"overload,omitempty"`
 	FullSync     *fullSync  `json:"fullSync,omitempty"`
 }
 
@@ -104,8 +105,13 @@ func (r *result) print(w io.Writer) error {
 		return err
 	}
 	for _, f := range r.Fairness {
-		if _, err := fmt.Fprintf(w, "%s of one organization beside another's full sync at %.0f users/s: p50 %.2f ms (alone %.2f), p99 %.2f ms (alone %.2f), ratio %.2f\n",
-			f.What, f.Sync, f.Beside.P50, f.Alone.P50, f.Beside.P99, f.Alone.P99, f.Ratio); err != nil {
+		if _, err := fmt.Fprintf(w, "%s of one organization beside another's full sync at %.0f users/s: p50 %.2f ms (alone %.2f), p99 %.2f ms (alone %.2f), ratio %.2f; p99 of a bare net/http server beside the sync %.2f ms\n",
+			f.What, f.Sync, f.Beside.P50, f.Alone.P50, f.Beside.P99, f.Alone.P99, f.Ratio, f.Floor.P99); err != nil {
+			return err
+		}
+	}
+	if r.Overload != nil {
+		if _, err := fmt.Fprintln(w, r.Overload); err != nil {
 			return err
 		}
 	}
@@ -113,6 +119,9 @@ func (r *result) print(w io.Writer) error {
 		if _, err := fmt.Fprintln(w, r.FullSync); err != nil {
 			return err
 		}
+	}
+	if err := printLimits(w, r.limits()); err != nil {
+		return err
 	}
 	const mb = 1 << 20
 	if r.Store != "" {

@@ -85,6 +85,11 @@ func run(ctx context.Context, o options, stdout, stderr io.Writer) (err error) {
 		}
 	}
 	_, res.MemoryPeak = s.memory()
+	if only.MatchString("overload") {
+		if res.Overload, err = measureOverload(ctx, o, s, d); err != nil {
+			return fmt.Errorf("overload: %w", err)
+		}
+	}
 	if only.MatchString("full sync") {
 		if res.FullSync, err = measureFullSync(ctx, o, len(d.Users), stderr); err != nil {
 			return fmt.Errorf("full sync: %w", err)
@@ -151,6 +156,11 @@ func perUser(dir string, users int) (int64, error) {
 func measureStep(ctx context.Context, o options, s *server, st step, conns int) (*figure, error) {
 	f := &figure{Step: st.name, Conns: conns, Target: st.target, Write: st.write}
 	weight := max(1, st.weight)
+	if st.before != nil {
+		if err := st.before(ctx, s.addr); err != nil {
+			return nil, err
+		}
+	}
 	var floor *server
 	if !st.write && st.name != "mixed day" {
 		a, err := sample(s.addr, st)
@@ -173,7 +183,7 @@ func measureStep(ctx context.Context, o options, s *server, st step, conns int) 
 		m.Rate *= float64(weight)
 		f.Runs = append(f.Runs, m)
 		if floor != nil {
-			m, err := drive(ctx, floor.addr, conns, o.warmUp, o.duration, st.src, st.ok)
+			m, err := drive(ctx, floor.addr, conns, o.warmUp, o.duration, &st)
 			if err != nil {
 				return nil, fmt.Errorf("floor: %w", err)
 			}
@@ -194,7 +204,7 @@ func measured(ctx context.Context, o options, s *server, st step, conns int) (me
 	if err != nil {
 		return measurement{}, err
 	}
-	m, err := drive(ctx, s.addr, conns, o.warmUp, o.duration, st.src, st.ok)
+	m, err := drive(ctx, s.addr, conns, o.warmUp, o.duration, &st)
 	if err != nil {
 		return m, err
 	}

@@ -1,6 +1,10 @@
 package main
 
 import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net/http"
@@ -18,6 +22,8 @@ type step struct {
 	weight int     // operations a request carries; 0 is 1
 	ok     []int
 	src    source
+	check  func(body []byte) error                      // nil: the status says all
+	before func(ctx context.Context, addr string) error // prepares src; may be nil
 }
 
 func ok200() []int { return []int{http.StatusOK} }
@@ -53,6 +59,7 @@ func steps(d *data) []step {
 		{name: "list first page", target: 0.35, ok: ok200(), src: get(func(int, int) string { return "/scim/v2/Users?count=100" })},
 		{name: "list last page by index", target: 0.35, ok: ok200(), src: get(func(int, int) string { return "/scim/v2/Users?count=100&startIndex=" + strconv.Itoa(users-99) })},
 		{name: "list by cursor", target: 0.35, ok: ok200(), src: get(func(int, int) string { return "/scim/v2/Users?count=100&cursor" })},
+		deepPage(users),
 		{name: "list sorted by familyName", ok: ok200(), src: get(func(int, int) string { return "/scim/v2/Users?count=100&sortBy=name.familyName" })},
 		{name: ".search", ok: ok200(), src: func(w, i int) []byte {
 			body := fmt.Sprintf(`{"schemas":["urn:ietf:params:scim:api:messages:2.0:SearchRequest"],"filter":"userName eq \"u%07d@example.com\"","count":10}`, random(w, i))
@@ -71,8 +78,9 @@ func steps(d *data) []step {
 }
 
 func writes(d *data, random func(w, i int) int, user func(w, i int) string) []step {
+	// No run creates what an earlier one has created, as long as a user takes more than a microsecond.
 	var serial atomic.Int64
-	serial.Store(time.Now().UnixMilli() % 1_000_000_000)
+	serial.Store(time.Now().UnixMicro())
 	patch := func(format string) source {
 		return func(w, i int) []byte {
 			body := fmt.Sprintf(`{"schemas":["urn:ietf:params:scim:api:messages:2.0:PatchOp"],"Operations":[`+format+`]}`, serial.Add(1))
@@ -105,7 +113,7 @@ func writes(d *data, random func(w, i int) int, user func(w, i int) string) []st
 		}
 		// A worker adds and removes one person of its own: every request changes the group.
 		list = append(list, step{
-			name: fmt.Sprintf("one member, group of %d", size), write: true,
+			name: memberStep(size), write: true,
 			ok: []int{http.StatusOK, http.StatusNoContent},
 			src: func(w, i int) []byte {
 				who := d.Users[w%min(size, len(d.Users))]
@@ -135,6 +143,41 @@ func writes(d *data, random func(w, i int) int, user func(w, i int) string) []st
 		step{name: "bulk create of 1000", write: true, target: 25_000, weight: bulkSize, ok: ok200(), src: func(int, int) []byte {
 			from := int(serial.Add(bulkSize)) - bulkSize
 			return request("POST", "/scim/v2/Bulk", token, nil, bulkUsers(from, from+bulkSize, "b"))
+		}, check: func(body []byte) error {
+			if n := bytes.Count(body, []byte(`"status":"201"`)); n != bulkSize {
+				return fmt.Errorf("%d of %d users were created", n, bulkSize)
+			}
+			return nil
 		}},
 	)
+}
+
+// deepPage is the page in the middle of all users, where a client comes that walks by cursor.
+func deepPage(users int) step {
+	const first = "/scim/v2/Users?count=100&cursor"
+	target := first
+	return step{
+		name: "list in the middle by cursor", target: 0.35, ok: ok200(),
+		before: func(ctx context.Context, addr string) error {
+			c, err := dial(addr)
+			if err != nil {
+				return err
+			}
+			defer c.close()
+			target = first
+			for range users / 200 {
+				status, _, err := c.do(request("GET", target, token, nil, nil), true)
+				if err != nil || status != http.StatusOK || ctx.Err() != nil {
+					return errors.Join(err, ctx.Err(), fmt.Errorf("walking by cursor: status %d", status))
+				}
+				var page struct{ NextCursor string }
+				if err := json.Unmarshal(c.body, &page); err != nil {
+					return err
+				}
+				target = first + "=" + url.QueryEscape(page.NextCursor)
+			}
+			return nil
+		},
+		src: func(int, int) []byte { return request("GET", target, token, nil, nil) },
+	}
 }
