@@ -114,14 +114,17 @@ have node "syntax of compose/mongo-init.js" && check "compose/mongo-init.js: syn
 
 # --- every setting that is set exists
 settings() {
-  local bad=0 name
-  for name in $({ cat deploy/Dockerfile; grep -rh . deploy/kubernetes --include='*.yaml'; sed -n '/environment:/,/secrets:/p' deploy/compose.yaml; } |
-    grep -oE '\bROLLCALL_[A-Z_]+\b' | sort -u); do
-    # Those that compose.yaml itself replaces.
-    grep -qE "\\$\{$name:" deploy/compose.yaml && ! grep -qE "^ +$name:" deploy/compose.yaml && continue
-    if env -i "$name=" bin/rollcall config 2>&1 | grep "$name: no such setting"; then bad=1; fi
+  local bad=0 name out
+  # Of compose.yaml only what the Rollcalls get: the other variables are its own and Caddy's.
+  for name in $({
+    cat deploy/Dockerfile
+    grep -rh . deploy/kubernetes --include='*.yaml'
+    sed -n '/^x-rollcall:/,/^x-mongo:/p' deploy/compose.yaml | grep -oE '^ +ROLLCALL_[A-Z_]+:'
+  } | grep -oE '\bROLLCALL_[A-Z_]+\b' | sort -u); do
+    out=$(env -i "$name=" bin/rollcall config 2>&1)
+    case $out in *"$name: no such setting"*) echo "$name: no such setting" && bad=1 ;; esac
   done
-  bin/rollcall config --config deploy/systemd/rollcall.yaml >/dev/null && [ $bad = 0 ]
+  [ -n "$name" ] && bin/rollcall config --config deploy/systemd/rollcall.yaml >/dev/null && [ $bad = 0 ]
 }
 check "settings: each that is set exists" settings
 
