@@ -16,6 +16,7 @@ type Role struct {
 	ID           string
 	Version      int64
 	Key          string
+	Type         string // roleType, or an application's own word
 	Display      string
 	Description  string
 	HelpURL      string
@@ -183,7 +184,7 @@ type roleOwn struct {
 func roleOf(r *record[roleDoc]) *Role {
 	v, x := r.Value, r.Value.Own
 	return &Role{
-		ID: r.Key.ID, Version: r.Version, Key: v.Value, Display: cmp.Or(v.Display, v.Value), Description: x.Description,
+		ID: r.Key.ID, Version: r.Version, Key: v.Value, Type: v.Type, Display: cmp.Or(v.Display, v.Value), Description: x.Description,
 		HelpURL: x.HelpURL, Rank: x.Rank, Permissions: x.Permissions, Suppresses: x.Suppresses, Modules: x.ModulesDefault,
 		AssignableBy: x.AssignableBy, Max: x.MaxAssignments, OrgAdmin: x.OrgAdmin, System: x.System,
 		Supported: v.Supported == nil || *v.Supported,
@@ -192,7 +193,7 @@ func roleOf(r *record[roleDoc]) *Role {
 
 func (r *Role) doc() roleDoc {
 	return roleDoc{
-		Value: r.Key, Display: r.Display, Type: roleType, Supported: &r.Supported,
+		Value: r.Key, Display: r.Display, Type: cmp.Or(r.Type, roleType), Supported: &r.Supported,
 		Own: roleOwn{
 			Rank: r.Rank, Permissions: r.Permissions, Suppresses: r.Suppresses, ModulesDefault: r.Modules,
 			AssignableBy: r.AssignableBy, MaxAssignments: r.Max, OrgAdmin: r.OrgAdmin, System: r.System,

@@ -242,22 +242,22 @@ func (s *Service) hasOccupation(o *Occupation) query.Expr {
 	if o == nil {
 		return query.Const(false)
 	}
-	var any query.Or
+	var some query.Or
 	for _, text := range append([]string{o.Key, o.Display}, o.Aliases...) {
-		any = append(any, s.eq(typeUser, scim.SchemaRollcallUser+":occupation", text))
+		some = append(some, s.eq(typeUser, scim.SchemaRollcallUser+":occupation", text))
 	}
-	return any
+	return some
 }
 
 // hasEntitlement matches the users who have been given the module or sub-account themselves, at whatever level.
 func (s *Service) hasEntitlement(key string) query.Expr {
-	var any query.Or
+	var some query.Or
 	for _, prefix := range []string{"", resources.EntitlementModule + ":", resources.EntitlementSubAccount + ":"} {
 		for _, suffix := range []string{"", ":read", ":only"} {
-			any = append(any, s.eq(typeUser, "entitlements.value", prefix+key+suffix))
+			some = append(some, s.eq(typeUser, "entitlements.value", prefix+key+suffix))
 		}
 	}
-	return any
+	return some
 }
 
 // count is how many resources of a type match.

@@ -83,16 +83,16 @@ func hang(snap *snapshot, e *Entitlement, doc scim.Attributes) {
 
 // hasRole matches the users who have the role, by themselves or by a group.
 func (s *Service) hasRole(snap *snapshot, key string) query.Expr {
-	any := query.Or{s.eq(typeUser, "roles.value", key)}
+	some := query.Or{s.eq(typeUser, "roles.value", key)}
 	for id, g := range snap.groups {
 		for _, r := range g.Roles {
 			if query.Fold(r) == query.Fold(key) {
-				any = append(any, s.eq(typeUser, "groups.value", id))
+				some = append(some, s.eq(typeUser, "groups.value", id))
 				break
 			}
 		}
 	}
-	return any
+	return some
 }
 
 // catalogueTypes are the definitions of what the catalogue is made of.

@@ -27,6 +27,14 @@ const maxGuardRuns = 20
 
 var errEpoch = errors.New("lifecycle: another guarded step came between")
 
+// lookAgain is nil for the error of a step that was decided on what is not true any more, else the error itself.
+func lookAgain(err error) error {
+	if errors.Is(err, errEpoch) {
+		return nil
+	}
+	return err
+}
+
 // guarded runs a step whose rule looks at more records than it writes. look runs outside of the step, against the
 // store; if another guarded step of the same kind committed since, both run again. Snapshot isolation alone would let
 // two steps that each leave one owner leave none.

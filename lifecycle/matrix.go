@@ -129,18 +129,13 @@ func Allowed(sub Subject, act Action, t Target) error {
 		return notFound(t.Type)
 	}
 	row := matrix[act]
-	self := t.User != "" && (t.User == sub.User || sub.User == "" && t.User == sub.Actor.ID)
-	r := row.of(sub.Kind)
+	own := row.of(sub.Kind)
+	// Whoever administers is a member as well: what members may do to themselves, they may.
+	person := sub.Kind == KindAdmin || sub.Kind == KindManager
 	switch {
-	case r == yes:
-	case r == byRank:
-		// Nobody edits somebody of their own rank: else two administrators could cut each other's access, and each
-		// their own.
-		if t.User != "" && t.Rank >= sub.Rank {
-			return forbidden("person_above_you", "your role does not let you change a person of the same or a higher rank")
-		}
-	case r == bySetting && t.Setting, r == selfOnly && self, r == selfPolicy && self && t.Setting, r == overSCIM && t.SCIM:
-	case r == byScope && slices.ContainsFunc(row.scopes, func(s string) bool { return slices.Contains(sub.Scopes, s) }):
+	case row.met(own, sub, t), person && row.met(row.member, sub, t):
+	case own == byRank:
+		return forbidden("person_above_you", "your role does not let you change a person of the same or a higher rank")
 	default:
 		return forbidden("not_allowed", "your role does not include this: %s", act)
 	}
@@ -148,4 +143,29 @@ func Allowed(sub Subject, act Action, t Target) error {
 		return forbidden("role_above_yours", "you can give roles up to the rank of your own")
 	}
 	return nil
+}
+
+// met reports whether the condition of a cell holds.
+func (c cells) met(r rule, sub Subject, t Target) bool {
+	self := t.User != "" && (t.User == sub.User || sub.User == "" && t.User == sub.Actor.ID)
+	switch r {
+	case yes:
+		return true
+	case byRank:
+		// Nobody edits somebody of their own rank: else two administrators could cut each other's access, and each
+		// their own.
+		return t.User == "" || t.Rank < sub.Rank
+	case bySetting:
+		return t.Setting
+	case selfOnly:
+		return self
+	case selfPolicy:
+		return self && t.Setting
+	case byScope:
+		return slices.ContainsFunc(c.scopes, func(s string) bool { return slices.Contains(sub.Scopes, s) })
+	case overSCIM:
+		return t.SCIM
+	case no:
+	}
+	return false
 }

@@ -304,30 +304,30 @@ func (r rewriter) directModule(e *Entitlement) query.Expr {
 	is := func(f query.Field, text string) query.Expr {
 		return query.Compare{Field: f, Op: query.Eq, Value: query.Value{Kind: query.String, Str: query.Fold(text)}}
 	}
-	any := query.Or{}
+	some := query.Or{}
 	for _, text := range []string{e.Key, e.Key + ":read"} {
 		// The seek by value comes first; that the same element has no other type is asked of what it finds.
-		any = append(any, query.And{
+		some = append(some, query.And{
 			r.s.eq(typeUser, "entitlements.value", text),
 			query.Any{Field: list, Where: query.And{is(value, text), query.Not{Expr: is(kind, "subAccount")}}},
 		}, r.s.eq(typeUser, "entitlements.value", e.Kind+":"+text))
 	}
-	return any
+	return some
 }
 
 // occupation matches the users whose occupation is o: their own, or else that of a group of theirs.
 func (r rewriter) occupation(o *Occupation) query.Expr {
-	any := query.Or{r.s.hasOccupation(o)}
+	some := query.Or{r.s.hasOccupation(o)}
 	known := query.Or{}
 	for _, x := range r.snap.Occupations() {
 		known = append(known, r.s.hasOccupation(x))
 	}
 	for id, g := range r.snap.groups {
 		if g.Occupation != "" && r.snap.Occupation(g.Occupation) == o {
-			any = append(any, query.And{query.Not{Expr: known}, r.s.eq(typeUser, "groups.value", id)})
+			some = append(some, query.And{query.Not{Expr: known}, r.s.eq(typeUser, "groups.value", id)})
 		}
 	}
-	return any
+	return some
 }
 
 // opens reports whether the keys of modules name this one.

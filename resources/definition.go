@@ -69,7 +69,7 @@ type Registry struct {
 func Default() []*Definition {
 	return []*Definition{
 		User(), Group(), Role(), Entitlement(), Occupation(), Invite(), JoinRequest(),
-		Settings(), Epoch(), GroupGrant(), Tombstone(),
+		Settings(), Epoch(), GroupGrant(), ChangeRequest(), Tombstone(),
 	}
 }
 

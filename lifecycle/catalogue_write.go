@@ -1,0 +1,259 @@
+package lifecycle
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"rollcall/resources"
+	"rollcall/scim"
+	"rollcall/scim/query"
+	"rollcall/scim/schema"
+	"rollcall/storage"
+)
+
+// ReadCatalogue returns the catalogue, for whoever may read it.
+func (s *Service) ReadCatalogue(ctx context.Context, sub Subject) (*Catalogue, error) {
+	if err := Allowed(sub, ActReadCatalog, Target{}); err != nil {
+		return nil, err
+	}
+	return s.Catalogue(ctx, sub.Org)
+}
+
+// SaveRole makes a role, or with an id replaces what one is. Nobody makes or changes a role of their own rank or above,
+// owners aside, nor gives one a permission that they lack.
+func (s *Service) SaveRole(ctx context.Context, sub Subject, id string, pre scim.Precondition, r Role) (*Role, error) {
+	snap, err := s.writable(ctx, sub)
+	if err != nil {
+		return nil, err
+	}
+	was := snap.RoleByID(id)
+	if id != "" && was == nil {
+		return nil, notFound(typeRole)
+	}
+	if err := s.mayShape(ctx, sub, snap, was, &r); err != nil {
+		return nil, err
+	}
+	if was != nil {
+		r.Key, r.Type, r.System = was.Key, was.Type, was.System
+	}
+	for i, key := range r.Modules {
+		if e := snap.Entitlement(parseEntitled("", key).Key); key != "*" && (e == nil || e.Kind != resources.EntitlementModule) {
+			return nil, invalid(fmt.Sprintf("modules[%d]", i), "unknown_module", "is not a module of the organization")
+		}
+	}
+	rec, err := s.saveEntry(ctx, sub, typeRole, id, pre, r.doc())
+	if err != nil {
+		return nil, err
+	}
+	r.ID, r.Version = rec.ID, rec.Version
+	return &r, nil
+}
+
+// mayShape keeps people from raising themselves by way of a role.
+func (s *Service) mayShape(ctx context.Context, sub Subject, snap *snapshot, was, now *Role) error {
+	if sub.Kind == KindOwner {
+		return nil
+	}
+	if now.Rank >= sub.Rank || was != nil && was.Rank >= sub.Rank {
+		return forbidden("role_above_yours", "you can make and change roles below the rank of your own")
+	}
+	if now.OrgAdmin && (was == nil || !was.OrgAdmin) {
+		return forbidden("role_above_yours", "only an owner makes a role one of administrators")
+	}
+	mine := snap.Grant(Facts{Active: true, Roles: []string{RoleAdmin}}, snap.settings.Plan) // what a token stands for
+	if sub.User != "" {
+		p, _, err := s.person(ctx, sub.Org, sub.User)
+		if err != nil {
+			return err
+		}
+		mine = p.Grant
+	}
+	for i, p := range now.Permissions {
+		given := slices.ContainsFunc(mine.Permissions, func(m GrantedPermission) bool { return covers(m.Value, p) })
+		if !given && (was == nil || !slices.Contains(was.Permissions, p)) {
+			return &scim.Error{
+				Status: 403, Code: "permission_not_yours", Path: fmt.Sprintf("permissions[%d]", i),
+				Detail: fmt.Sprintf("permissions[%d]: you can give permissions that you have", i),
+			}
+		}
+	}
+	return nil
+}
+
+// SaveOccupation makes an occupation, or with an id replaces what one is.
+func (s *Service) SaveOccupation(ctx context.Context, sub Subject, id string, pre scim.Precondition, o Occupation) (*Occupation, error) {
+	snap, err := s.writable(ctx, sub)
+	if err != nil {
+		return nil, err
+	}
+	if id != "" {
+		was := snap.OccupationByID(id)
+		if was == nil {
+			return nil, notFound(typeOccupation)
+		}
+		o.Key = was.Key
+	}
+	rec, err := s.saveEntry(ctx, sub, typeOccupation, id, pre, o.doc())
+	if err != nil {
+		return nil, err
+	}
+	o.ID, o.Version = rec.ID, rec.Version
+	return &o, nil
+}
+
+// SaveEntitlement makes a module or a sub-account, or with an id replaces what one is. Its kind stays.
+func (s *Service) SaveEntitlement(ctx context.Context, sub Subject, id string, pre scim.Precondition, e Entitlement) (*Entitlement, error) {
+	snap, err := s.writable(ctx, sub)
+	if err != nil {
+		return nil, err
+	}
+	if id != "" {
+		was := snap.EntitlementByID(id, e.Kind)
+		if was == nil {
+			return nil, notFound(typeEntitlement)
+		}
+		e.Key = was.Key
+	}
+	rec, err := s.saveEntry(ctx, sub, typeEntitlement, id, pre, e.doc())
+	if err != nil {
+		return nil, err
+	}
+	e.ID, e.Version = rec.ID, rec.Version
+	return &e, nil
+}
+
+// DeleteEntry deletes a role, an occupation or, of one kind, an entitlement that nobody has.
+func (s *Service) DeleteEntry(ctx context.Context, sub Subject, t scim.TypeName, kind, id string, pre scim.Precondition) error {
+	snap, err := s.writable(ctx, sub)
+	if err != nil {
+		return err
+	}
+	switch r := snap.RoleByID(id); {
+	case t == typeRole && r != nil && sub.Kind != KindOwner && r.Rank >= sub.Rank:
+		return forbidden("role_above_yours", "you can delete roles below the rank of your own")
+	case t == typeEntitlement && snap.EntitlementByID(id, kind) == nil:
+		return notFound(t)
+	}
+	err = s.resources.Delete(ctx, sub.Caller, s.registry.Type(t), id, pre)
+	s.snapshots.forget(sub.Org)
+	return coded(err)
+}
+
+// writable is the catalogue as it is now, for whoever may write it.
+func (s *Service) writable(ctx context.Context, sub Subject) (*snapshot, error) {
+	if err := Allowed(sub, ActWriteCatalog, Target{}); err != nil {
+		return nil, err
+	}
+	return s.fresh(ctx, sub.Org)
+}
+
+// saveEntry writes an entry by the way that SCIM takes, with its checks and rules.
+func (s *Service) saveEntry(ctx context.Context, sub Subject, t scim.TypeName, id string, pre scim.Precondition, v any) (*scim.Resource, error) {
+	attrs, err := attributes(s.registry.Definition(t), v)
+	if err != nil {
+		return nil, err
+	}
+	var rec *scim.Resource
+	rt, doc := s.registry.Type(t), &schema.Document{Attrs: attrs}
+	if id == "" {
+		rec, err = s.resources.Create(ctx, sub.Caller, rt, doc, query.Load{})
+	} else {
+		rec, err = s.resources.Replace(ctx, sub.Caller, rt, id, pre, doc, query.Load{})
+	}
+	s.snapshots.forget(sub.Org)
+	return rec, coded(err)
+}
+
+// coded gives an error of SCIM the machine code of the companion API.
+func coded(err error) error {
+	e, ok := err.(*scim.Error) //nolint:errorlint // the service returns it unwrapped
+	if !ok || e.Code != "" {
+		return err
+	}
+	c := *e
+	switch {
+	case e.Type == scim.TypeUniqueness:
+		c.Code = "already_in_use"
+	case e.Status == 404:
+		c.Code = "not_found"
+	}
+	return &c
+}
+
+// RoleByID finds a role by its id; nil if there is none.
+func (c *Catalogue) RoleByID(id string) *Role {
+	for _, r := range c.roles {
+		if r.ID == id {
+			return r
+		}
+	}
+	return nil
+}
+
+// OccupationByID finds an occupation by its id; nil if there is none.
+func (c *Catalogue) OccupationByID(id string) *Occupation {
+	for _, o := range c.occupations {
+		if o.ID == id {
+			return o
+		}
+	}
+	return nil
+}
+
+// EntitlementByID finds an entitlement of a kind by its id; nil if there is none.
+func (c *Catalogue) EntitlementByID(id, kind string) *Entitlement {
+	for _, e := range c.entitlements {
+		if e.ID == id && e.Kind == kind {
+			return e
+		}
+	}
+	return nil
+}
+
+// maxReplaced bounds how many people one call of ReplaceOccupation changes.
+const maxReplaced = 1000
+
+// ReplaceOccupation retires an occupation and gives its people another. left is how many still have it: the same call
+// again goes on.
+func (s *Service) ReplaceOccupation(ctx context.Context, sub Subject, id, by string) (changed, left int, err error) {
+	snap, err := s.writable(ctx, sub)
+	if err != nil {
+		return 0, 0, err
+	}
+	from, to := snap.OccupationByID(id), snap.Occupation(by)
+	switch {
+	case from == nil:
+		return 0, 0, notFound(typeOccupation)
+	case to == nil || to == from || !to.Active:
+		return 0, 0, invalid("by", "unknown_occupation", "must be another occupation that can be given")
+	}
+	if from.Active {
+		retired := *from
+		retired.Active = false
+		if _, err := s.SaveOccupation(ctx, sub, id, scim.Precondition{}, retired); err != nil {
+			return 0, 0, err
+		}
+	}
+	page, err := s.store.Query(ctx, sub.Org, query.Query{
+		Sources: []query.Source{{Type: typeUser, Where: s.hasOccupation(from)}}, Limit: maxReplaced, Total: true,
+	})
+	if err != nil {
+		return 0, 0, fail(typeUser, err)
+	}
+	for i := range page.Records {
+		rec := &page.Records[i]
+		p := &Person{ID: rec.ID, Version: rec.Version}
+		err := s.store.Within(ctx, sub.Org, func(tx storage.Tx) error {
+			return s.editUser(ctx, tx, sub.Caller, p, func(doc scim.Attributes) { setOccupation(doc, to.Key) })
+		})
+		switch {
+		case err == nil:
+			changed++
+		case lookAgain(err) == nil: // changed meanwhile: the next call looks at them again
+		default:
+			return changed, page.Total - changed, fail(typeUser, err)
+		}
+	}
+	return changed, page.Total - changed, nil
+}
