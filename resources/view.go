@@ -117,7 +117,8 @@ func (s *Service) viewed(ctx context.Context, c scim.Caller, q *query.Query) (pa
 
 func (d *Definition) isComputed(path string) bool {
 	return slices.ContainsFunc(d.computed, func(p string) bool {
-		return path == p || strings.HasPrefix(path, p+".")
+		rest, ok := strings.CutPrefix(path, p)
+		return ok && (rest == "" || rest[0] == '.')
 	})
 }
 
