@@ -30,6 +30,17 @@ func (a *api) release(b *[]byte) {
 	}
 }
 
+// pageBytes is room for the documents of a page of a hundred users.
+const pageBytes = 192 << 10
+
+func (a *api) pageMemory() *[]byte {
+	if b, ok := a.pages.Get().(*[]byte); ok {
+		return b
+	}
+	b := make([]byte, pageBytes)
+	return &b
+}
+
 // send writes a whole answer with a body. A client that reads slowly holds up that body and nothing else.
 func (x *exchange) send(status int, body []byte) {
 	x.header("Content-Type", scim.MediaType)

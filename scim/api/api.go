@@ -48,6 +48,7 @@ type api struct {
 	handlers [kinds]methods
 
 	buffers sync.Pool // *[]byte, of answers
+	pages   sync.Pool // *[]byte, of documents
 	bodies  sync.Pool // *bytes.Buffer, of requests
 	gzips   sync.Pool // *gzip.Writer
 }

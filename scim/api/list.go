@@ -100,6 +100,11 @@ func (x *exchange) run(types []*endpointType, p *params) error {
 	if err != nil {
 		return err
 	}
+	// The documents of a page, more than anything else that answering it takes, lie in memory that is used again and
+	// again: it is not cleared for each page, and the collector has nothing to do with it.
+	documents := x.api.pageMemory()
+	defer x.api.pages.Put(documents)
+	q.Load.Memory = *documents
 	page, err := x.api.service.Query(x.ctx, x.caller, q)
 	if err != nil {
 		return err

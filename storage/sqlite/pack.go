@@ -159,8 +159,8 @@ func (p *packer) unpack(rec *storage.Record, e *entry, groups bool, a *arena) bo
 
 // arena is memory that the records of one page share.
 type arena struct {
-	page   bool // more than one record will come
-	bytes  []byte
+	page   bool   // more than one record will come
+	bytes  []byte // what is left of it
 	groups []storage.Membership
 	packed []byte // room for an entry
 }

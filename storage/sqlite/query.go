@@ -433,7 +433,7 @@ func (r *runner) load(page *storage.Page, found []candidate) error {
 	page.Records = make([]storage.Record, len(found))
 	page.Sort = make([]query.Position, len(found))
 	budget := storage.MaxLoadedMembers
-	memory := arena{page: len(found) > 1}
+	memory := arena{page: len(found) > 1, bytes: r.q.Load.Memory}
 	var missing []int              // indexes of records to keep
 	var inGroups []*storage.Record // whose groups are to be loaded
 	for i := range found {
