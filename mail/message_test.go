@@ -2,6 +2,7 @@ package mail
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"mime"
 	"mime/multipart"
@@ -83,7 +84,7 @@ func parts(t *testing.T, source string) (stdmail.Header, map[string]string) {
 	r := multipart.NewReader(msg.Body, params["boundary"])
 	for {
 		p, err := r.NextRawPart()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return msg.Header, found
 		}
 		if err != nil {

@@ -56,11 +56,13 @@ func TestSMTPSends(t *testing.T) {
 		{"opportunistic, not offered", smtptest.Options{}, func(o *SMTPOptions) { o.Encryption = Opportunistic }, false},
 		{"TLS", smtptest.Options{TLS: true}, func(o *SMTPOptions) { o.Encryption = ImplicitTLS }, true},
 		{
-			"STARTTLS and PLAIN", smtptest.Options{StartTLS: true, Username: "u", Password: "p"},
+			"STARTTLS and PLAIN",
+			smtptest.Options{StartTLS: true, Username: "u", Password: "p"},
 			func(o *SMTPOptions) { o.Encryption, o.Username, o.Password = StartTLS, "u", "p" }, true,
 		},
 		{
-			"TLS and LOGIN", smtptest.Options{TLS: true, Username: "u", Password: "p", Mechanisms: []string{"LOGIN"}},
+			"TLS and LOGIN",
+			smtptest.Options{TLS: true, Username: "u", Password: "p", Mechanisms: []string{"LOGIN"}},
 			func(o *SMTPOptions) { o.Encryption, o.Username, o.Password = ImplicitTLS, "u", "p" }, true,
 		},
 	} {

@@ -225,6 +225,19 @@ func (e *ValueError) Error() string {
 	return "mail: " + e.Name + " is no absolute http or https URL of at most 2048 bytes"
 }
 
+// Check returns a *ValueError if a link is none. Values that pass can be rendered by any template that passes its check.
+func (v *Values) Check() error {
+	for _, row := range variables() {
+		if row.kind != varURL {
+			continue
+		}
+		if s := row.text(v); s != "" && !validURL(s) {
+			return &ValueError{Name: row.name}
+		}
+	}
+	return nil
+}
+
 func validURL(s string) bool {
 	if len(s) > maxURL || strings.ContainsAny(s, " \t\r\n\"<>\\") {
 		return false

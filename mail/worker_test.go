@@ -10,10 +10,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/emersion/go-smtp"
+
 	"rollcall/internal/smtptest"
 	"rollcall/internal/testkit"
-
-	"github.com/emersion/go-smtp"
 )
 
 // memory is an outbox in memory, for the worker's own logic. The one that counts is kept in the store.

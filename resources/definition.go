@@ -70,6 +70,7 @@ func Default() []*Definition {
 	return []*Definition{
 		User(), Group(), Role(), Entitlement(), Occupation(), Invite(), JoinRequest(),
 		Settings(), Epoch(), GroupGrant(), ChangeRequest(), Tombstone(),
+		Mail(), MailTemplate(), MailRoute(), MailAddress(), Limit(),
 	}
 }
 

@@ -90,7 +90,7 @@ func Start(t testing.TB, o Options) *Server {
 	if err != nil {
 		t.Fatal(err)
 	}
-	addr := ln.Addr().(*net.TCPAddr) //nolint:errcheck,forcetypeassert // it listens on tcp
+	addr := ln.Addr().(*net.TCPAddr)
 	s.Host, s.Port = "127.0.0.1", addr.Port
 	if o.TLS {
 		ln = tls.NewListener(ln, config)
