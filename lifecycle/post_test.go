@@ -408,6 +408,13 @@ func TestPostReceives(t *testing.T) {
 		if !f.stopped("bob@example.com") {
 			t.Error("four soft bounces do not stop")
 		}
+		for range 5 {
+			id, _ := send("policy@example.com")
+			f.receive(mail.Report{Kind: mail.ReportBounce, Hard: true, Send: id, Status: "5.7.1"})
+		}
+		if f.stopped("policy@example.com") {
+			t.Error("refusals for a policy stop an address")
+		}
 		if err := f.posts[0].s.Release(t.Context(), "BOB@example.com"); err != nil || f.stopped("bob@example.com") {
 			t.Errorf("released: %v, stopped %v", err, f.stopped("bob@example.com"))
 		}
