@@ -72,7 +72,7 @@ func newPost(ctx context.Context, c *Config, registry *resources.Registry, store
 	}
 	return lifecycle.NewPost(ctx, lifecycle.PostOptions{
 		Store: store, Registry: registry, Now: time.Now, NewID: newID, Random: rand.Reader,
-		Templates: templates, Locale: mail.Locale(c.Mail.Locale),
+		Templates: templates, Locale: mail.Locale(c.Mail.Locale), PublicURL: c.Mail.PublicURL,
 	})
 }
 
