@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"rollcall/internal/testkit"
+	"rollcall/mail"
 	"rollcall/resources"
 	"rollcall/scim"
 	"rollcall/storage"
@@ -41,7 +42,7 @@ func newFixture(t testing.TB) *fixture {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { rs.Close(); _ = store.Close() })
-	s, err := New(t.Context(), Options{Store: store, Registry: reg, Resources: rs, Now: clock.Now, NewID: ids.New, Random: random})
+	s, err := New(t.Context(), Options{Store: store, Registry: reg, Resources: rs, Now: clock.Now, NewID: ids.New, Random: random, Domains: domains()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -56,6 +57,15 @@ func newFixture(t testing.TB) *fixture {
 	}
 	return f
 }
+
+// domains reads the lists once for all tests.
+var domains = sync.OnceValue(func() *mail.Domains {
+	d, err := mail.NewDomains("")
+	if err != nil {
+		panic(err)
+	}
+	return d
+})
 
 // lockedRandom is a seeded source for concurrent use.
 type lockedRandom struct {

@@ -1,11 +1,14 @@
 package lifecycle
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
+	"sync"
 	"time"
 
+	"rollcall/mail"
 	"rollcall/resources"
 	"rollcall/scim"
 	"rollcall/storage"
@@ -19,6 +22,11 @@ type Options struct {
 	Now       func() time.Time
 	NewID     func() string // canonical UUID text that is never handed out twice
 	Random    io.Reader     // cryptographic: link tokens, keys
+	PublicURL string        // root of the pages that mailed links lead to, such as https://id.example.com
+
+	Outbox  Outbox        // nil: nothing can be mailed
+	Domains *mail.Domains // nil: the lists that come with the program
+	Metrics Metrics       // nil counts nothing
 }
 
 // Service is the transitions. It is safe for concurrent use.
@@ -31,6 +39,10 @@ type Service struct {
 	random    io.Reader
 	keys      keys
 	snapshots snapshots
+	pages     string
+	outbox    Outbox
+	counted   Metrics
+	domains   func() (*mail.Domains, error)
 }
 
 // New checks the options, reads the keys of the database, and hangs the rules of the lifecycle into the registry's
@@ -41,11 +53,24 @@ func New(ctx context.Context, o Options) (*Service, error) {
 	}
 	s := &Service{
 		store: o.Store, registry: o.Registry, resources: o.Resources, clock: o.Now, newID: o.NewID, random: o.Random,
+		pages: cmp.Or(o.PublicURL, "http://localhost"), outbox: o.Outbox, counted: o.Metrics,
+		domains: func() (*mail.Domains, error) { return o.Domains, nil },
+	}
+	if o.Domains == nil {
+		s.domains = sync.OnceValues(func() (*mail.Domains, error) { return mail.NewDomains("") })
+	}
+	if s.counted == nil {
+		s.counted = noMetrics{}
+	}
+	if s.outbox == nil {
+		s.outbox = noOutbox{}
 	}
 	if err := s.readKeys(ctx); err != nil {
 		return nil, err
 	}
 	s.hang()
+	s.inviteRules()
+	s.joinRules()
 	return s, nil
 }
 

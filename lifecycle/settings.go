@@ -34,6 +34,8 @@ type Plan struct {
 	Key      string   `json:"key"`
 	Features []string `json:"features,omitempty"` // empty: all
 	Seats    Seats    `json:"seats"`
+
+	InvitesPerDay int `json:"invitesPerDay,omitempty" minimum:"0" maximum:"1000000" doc:"How many people may be invited in 24 hours; 0: what is usual"`
 }
 
 // Seats bound how many people an organization may have. A limit of 0 is none.
@@ -78,6 +80,7 @@ type JoinSettings struct {
 	RequestTTL   int    `json:"requestTtlSeconds" minimum:"86400" maximum:"7776000"`
 	ReapplyAfter int    `json:"reapplyAfterSeconds" minimum:"0" maximum:"7776000"`
 	Floor        int    `json:"floor" minimum:"0" maximum:"1000"`
+	ByManagers   bool   `json:"byManagers" doc:"Whether managers decide join requests"`
 }
 
 // MemberSettings say what is kept of people who left.
@@ -156,7 +159,20 @@ func (s *Service) settings(ctx context.Context, g getter, org scim.OrgID) (Setti
 
 // ChangeSettings stores what fn makes of the settings, checked. With a version that is not 0 it is refused, 412, if they
 // have another.
+// Open invites end when the organization closes, or has a plan for one person.
 func (s *Service) ChangeSettings(ctx context.Context, sub Subject, version int64, fn func(*Settings) error) (Settings, int64, error) {
+	out, version, err := s.storeSettings(ctx, sub, version, fn)
+	switch {
+	case err != nil:
+	case out.Status == "closing":
+		_, err = s.revokeAllInvites(ctx, sub.Caller, "organization_closing")
+	case !out.Plan.Has(featureMultiUser):
+		_, err = s.revokeAllInvites(ctx, sub.Caller, "plan_required")
+	}
+	return out, version, err
+}
+
+func (s *Service) storeSettings(ctx context.Context, sub Subject, version int64, fn func(*Settings) error) (Settings, int64, error) {
 	var out Settings
 	edit := func(v *Settings, has int64) error {
 		if version != 0 && version != has {
@@ -208,6 +224,7 @@ func (v *Settings) check() error {
 	return firstError(
 		oneOf("status", v.Status, "active", "suspended", "closing"),
 		within("plan.seats.limit", v.Plan.Seats.Limit, 0, 10_000_000),
+		within("plan.invitesPerDay", v.Plan.InvitesPerDay, 0, 1_000_000),
 		within("invite.ttlSeconds", v.Invite.TTL, 3600, 30*day),
 		oneOf("invite.onDuplicate", v.Invite.OnDuplicate, "skip", "resend", "replace", "fail"),
 		within("invite.maxPending", v.Invite.MaxPending, 1, 100_000),

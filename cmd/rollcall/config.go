@@ -42,8 +42,6 @@ type Config struct {
 	Limits        Limits
 	Timeouts      Timeouts
 
-	Mail MailConfig
-
 	OrganizationRate api.Rate
 	TokenRate        api.Rate
 }
@@ -101,7 +99,6 @@ func Defaults() Config {
 			ReadHeader: 5 * time.Second, Read: time.Minute, Write: 2 * time.Minute, Idle: 2 * time.Minute,
 			Request: time.Minute, Wait: load.Wait, Shutdown: 30 * time.Second,
 		},
-		Mail: defaultMail(),
 	}
 }
 
@@ -198,7 +195,6 @@ func (c *Config) check() []error {
 	if _, err := c.storeURI(); err != nil {
 		add("store-file: %w", err)
 	}
-	problems = append(problems, c.Mail.check()...)
 	if c.Limits.BulkBody < c.Limits.Body {
 		add("limit-bulk-body: must not be below limit-body (%s)", formatSize(c.Limits.Body))
 	}

@@ -1,0 +1,112 @@
+package lifecycle
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"rollcall/mail"
+	"rollcall/scim"
+)
+
+// Limits of invites. The plan of an organization may raise the first.
+const (
+	invitesPerDay      = 500 // of an organization
+	invitesPerDayFirst = 50  // of one in its first days, on a plan with features of its own
+	firstDays          = 30 * day * time.Second
+	invitesPerHour     = 100 // by one inviter
+	mailsPerDay        = 3   // to one address, by all organizations
+	mailsPerMonth      = 10
+	resendPause        = 60 * time.Second
+)
+
+// The names of limits.
+const (
+	limitInvites   = "invites"
+	limitInviter   = "inviter"
+	limitMailDay   = "mail-day"
+	limitMailMonth = "mail-month"
+)
+
+// invitesADay is how many people an organization may invite in 24 hours.
+func (x *inviting) invitesADay() int {
+	p := x.policy.settings.Plan
+	switch {
+	case p.InvitesPerDay > 0:
+		return p.InvitesPerDay
+	case p.Key == "free" && x.now.Sub(x.org.Created) < firstDays:
+		return invitesPerDayFirst
+	}
+	return invitesPerDay
+}
+
+// bound takes what the items come to from the limits; those that are beyond are refused, the last first.
+func (x *inviting) bound(ctx context.Context, items []*inviteItem) error {
+	open := undecided(items)
+	if len(open) == 0 || x.dry {
+		return nil
+	}
+	pending, err := x.count(ctx, x.sub.Org, typeInvite, x.pending(x.now))
+	if err != nil {
+		return fail(typeInvite, err)
+	}
+	most := x.policy.settings.Invite.MaxPending - pending
+	open = refuseBeyond(open, most, "the organization has as many open invites as it may have")
+	n, after, err := x.take(ctx, x.sub.Org, limitInvites, "", len(open), x.invitesADay(), day*time.Second)
+	if err != nil {
+		return err
+	}
+	open = refuseBeyond(open, n, "the organization has invited as many people as it may in 24 hours"+later(after))
+	if x.sub.User != "" {
+		n, after, err = x.take(ctx, x.sub.Org, limitInviter, x.sub.User, len(open), invitesPerHour, time.Hour)
+		if err != nil {
+			return err
+		}
+		open = refuseBeyond(open, n, "you have invited as many people as you may in an hour"+later(after))
+	}
+	for _, item := range open {
+		if item.invite.Delivery != deliverEmail || x.approval {
+			continue
+		}
+		ok, after, err := x.mayMail(ctx, item.address)
+		if err != nil {
+			return err
+		}
+		if !ok {
+			item.set(OutcomeOverRate, "the address has got as many mails as it may"+later(after))
+			item.err = tooMany(OutcomeOverRate, after, "%s", item.Detail)
+		}
+	}
+	return nil
+}
+
+// mayMail takes one mail from what an address may get.
+func (s *Service) mayMail(ctx context.Context, a mail.Address) (ok bool, after time.Duration, err error) {
+	key := s.linkDigest(a.Key()) // the address itself is nobody's business there
+	for _, l := range []struct {
+		name string
+		most int
+		per  time.Duration
+	}{{limitMailDay, mailsPerDay, day * time.Second}, {limitMailMonth, mailsPerMonth, 30 * day * time.Second}} {
+		n, after, err := s.take(ctx, scim.SystemOrg, l.name, key, 1, l.most, l.per)
+		if err != nil || n == 0 {
+			return false, after, err
+		}
+	}
+	return true, 0, nil
+}
+
+func refuseBeyond(items []*inviteItem, n int, why string) []*inviteItem {
+	n = max(0, min(n, len(items)))
+	for _, item := range items[n:] {
+		item.set(OutcomeOverRate, why)
+	}
+	return items[:n]
+}
+
+func later(after time.Duration) string {
+	if after <= 0 {
+		return ""
+	}
+	return fmt.Sprintf(": try again in %s", after.Round(time.Minute))
+}
