@@ -25,6 +25,7 @@ type PostOptions struct {
 	Random    io.Reader
 	Templates *mail.Templates
 	Locale    mail.Locale // of letters that name none; English if empty
+	PublicURL string      // root of the pages that mailed links lead to; empty: mails have no link to refuse them
 }
 
 // Post is where letters wait until they are sent: an [Outbox] for steps, a mail.Outbox for workers, a mail.Receiver for
@@ -38,6 +39,7 @@ type Post struct {
 	s         *Service
 	templates *mail.Templates
 	locale    mail.Locale
+	pages     string
 
 	mu    sync.Mutex
 	queue queueWatch
@@ -58,7 +60,7 @@ func NewPost(ctx context.Context, o PostOptions) (*Post, error) {
 	if err := s.readKeys(ctx); err != nil {
 		return nil, err
 	}
-	return &Post{s: s, templates: o.Templates, locale: o.Locale}, nil
+	return &Post{s: s, templates: o.Templates, locale: o.Locale, pages: o.PublicURL}, nil
 }
 
 // States of a letter. Those after "sent" are what came back.
@@ -91,6 +93,7 @@ type mailDoc struct {
 	Status    string        `json:"status,omitempty"` // enhanced status code
 	AutoReply bool          `json:"autoReply,omitempty"`
 	Counted   string        `json:"counted,omitempty"` // the worst that was counted against the address
+	OptOut    string        `json:"optOut,omitempty"`  // digest of the token by which the recipient refuses such mails
 }
 
 // The secrets of a letter.
@@ -139,13 +142,19 @@ func (p *Post) Queue(ctx context.Context, tx storage.Tx, c scim.Caller, at time.
 		content.Own = &mail.Override{Subject: own.Value.Subject, Text: own.Value.Text, HTML: own.Value.HTML}
 	}
 	k := storage.Key{Org: c.Org, Type: resources.TypeMail, ID: p.s.newID()}
+	optOut := ""
+	if l.Kind.MayUnsubscribe() && l.Values.Unsubscribe == "" && p.pages != "" {
+		if content.Values.Unsubscribe, optOut, err = p.optOutLink(k.ID); err != nil {
+			return err
+		}
+	}
 	sealed, err := p.seal(content, k)
 	if err != nil {
 		return err
 	}
 	doc := mailDoc{
 		Kind: string(l.Kind), State: mailQueued, Due: scim.FormatTime(at), About: l.About.ID, AboutType: l.About.Type,
-		Address: p.s.addressDigest(address),
+		Address: p.s.addressDigest(address), OptOut: optOut,
 	}
 	if !l.Until.IsZero() {
 		doc.NotAfter = scim.FormatTime(l.Until)

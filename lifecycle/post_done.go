@@ -3,6 +3,7 @@ package lifecycle
 import (
 	"context"
 	"errors"
+	"strings"
 	"time"
 
 	"rollcall/mail"
@@ -19,6 +20,7 @@ func (p *Post) Done(ctx context.Context, item *mail.Item, o *mail.Outcome) error
 		return mail.ErrLeaseLost
 	}
 	var address string
+	counts := false
 	err := p.settle(ctx, l, o.At, func(m *mailDoc) {
 		m.Code, m.Status, address = o.Result.Code, o.Result.Status, m.Address
 		switch o.State {
@@ -33,7 +35,9 @@ func (p *Post) Done(ctx context.Context, item *mail.Item, o *mail.Outcome) error
 			if o.Result.Class == mail.Hard {
 				m.State = mailBouncedHard
 			}
-			m.Counted = countOf(o.Result.BadAddress)
+			if counts = countable(o.Result.Class == mail.Hard, o.Result.BadAddress, o.Result.Status) && o.Result.Err == nil; counts {
+				m.Counted = countOf(o.Result.BadAddress)
+			}
 		}
 	}, o.Result.Text)
 	if err != nil {
@@ -48,8 +52,7 @@ func (p *Post) Done(ctx context.Context, item *mail.Item, o *mail.Outcome) error
 		p.mu.Unlock()
 		return nil
 	}
-	// A server that was in trouble for a day says nothing about the address.
-	if o.State == mail.StateFailed && o.Result.Err == nil {
+	if counts {
 		return p.s.countBounce(ctx, address, o.Result.Class == mail.Hard, o.Result.BadAddress)
 	}
 	return nil
@@ -61,6 +64,15 @@ const (
 	countedSoft = "soft"
 	countedHard = "hard"
 )
+
+// countable reports whether a refusal says anything about the address. One for a policy or of the content does not (RFC
+// 3463 x.6 and x.7), and neither does a mail server that was in trouble for a day.
+func countable(hard, badAddress bool, status string) bool {
+	if !hard || badAddress {
+		return true
+	}
+	return strings.HasPrefix(status, "5.2.") || strings.HasPrefix(status, "5.3.") || strings.HasPrefix(status, "5.4.")
+}
 
 func countOf(badAddress bool) string {
 	if badAddress {

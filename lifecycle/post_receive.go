@@ -86,7 +86,7 @@ func (m *mailDoc) report(rep *mail.Report) bool {
 		return false
 	}
 	count := countOf(rep.BadAddress)
-	if m.Counted == countedHard || m.Counted == count {
+	if !countable(rep.Hard, rep.BadAddress, rep.Status) || m.Counted == countedHard || m.Counted == count {
 		return false
 	}
 	m.Counted = count

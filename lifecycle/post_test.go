@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	stdmail "net/mail"
+	"net/url"
 	"strings"
 	"sync"
 	"testing"
@@ -65,6 +67,7 @@ func openPostOffice(t *testing.T, open func([]storage.Type) storage.Store, proce
 		store := open(reg.StorageTypes())
 		p, err := NewPost(t.Context(), PostOptions{
 			Store: store, Registry: reg, Now: f.clock.Now, NewID: f.ids.New, Random: random, Templates: templates,
+			PublicURL: "https://id.example/",
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -408,6 +411,13 @@ func TestPostReceives(t *testing.T) {
 		if !f.stopped("bob@example.com") {
 			t.Error("four soft bounces do not stop")
 		}
+		for range 5 {
+			id, _ := send("policy@example.com")
+			f.receive(mail.Report{Kind: mail.ReportBounce, Hard: true, Send: id, Status: "5.7.1"})
+		}
+		if f.stopped("policy@example.com") {
+			t.Error("refusals for a policy stop an address")
+		}
 		if err := f.posts[0].s.Release(t.Context(), "BOB@example.com"); err != nil || f.stopped("bob@example.com") {
 			t.Errorf("released: %v, stopped %v", err, f.stopped("bob@example.com"))
 		}
@@ -573,6 +583,95 @@ func TestPostWaiting(t *testing.T) {
 		f.workers[0].RunOnce(t.Context())
 		if d := p.Waiting(f.clock.Now()); d != 0 {
 			t.Errorf("waits %v after it was sent", d)
+		}
+	})
+}
+
+func TestOptOut(t *testing.T) {
+	onEachStore(t, func(t *testing.T, open func([]storage.Type) storage.Store) {
+		f := openPostOffice(t, open, 1, 1, smtptest.Options{})
+		l := f.letter("ada@example.com")
+		l.Kind, l.Locale = mail.KindInviteReminder, "en"
+		f.queue(f.orgs[0], l)
+		f.workers[0].RunOnce(t.Context())
+		list := f.server.Messages()
+		if len(list) != 1 {
+			t.Fatalf("%d messages", len(list))
+		}
+		msg, err := stdmail.ReadMessage(strings.NewReader(list[0].Data))
+		if err != nil {
+			t.Fatal(err)
+		}
+		link, err := url.Parse(strings.Trim(msg.Header.Get("List-Unsubscribe"), "<>"))
+		if err != nil || link.Host != "id.example" || link.Path != "/mail-opt-out" || link.RawQuery != "" {
+			t.Fatalf("List-Unsubscribe %v, %v", link, err)
+		}
+		v, err := url.ParseQuery(link.Fragment)
+		if err != nil || !strings.HasPrefix(v.Get("token"), "opt_") {
+			t.Fatalf("fragment %v, %v", v, err)
+		}
+		p := f.posts[0]
+		wantCode(t, "a wrong token", p.OptOut(t.Context(), v.Get("mail"), v.Get("token")+"x"), 404, "not_found")
+		wantCode(t, "an unknown letter", p.OptOut(t.Context(), f.ids.New(), v.Get("token")), 404, "not_found")
+		wantCode(t, "no token", p.OptOut(t.Context(), v.Get("mail"), ""), 404, "not_found")
+		if f.stopped("ada@example.com") {
+			t.Error("somebody else opted out")
+		}
+		for range 2 {
+			if err := p.OptOut(t.Context(), v.Get("mail"), v.Get("token")); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if !f.stopped("Ada@example.com") {
+			t.Error("the recipient is not left alone")
+		}
+	})
+}
+
+func TestMails(t *testing.T) {
+	onEachStore(t, func(t *testing.T, open func([]storage.Type) storage.Store) {
+		f := openPostOffice(t, open, 1, 2, smtptest.Options{Reply: func(at smtptest.Stage, about string) error {
+			if at == smtptest.To && about == "u3@example.com" {
+				return &smtp.SMTPError{Code: 550, EnhancedCode: smtp.EnhancedCode{5, 1, 1}, Message: "Unknown"}
+			}
+			return nil
+		}})
+		p, k := f.posts[0], f.invite(f.orgs[0])
+		for i := range 5 {
+			l := f.letter(fmt.Sprintf("u%d@example.com", i))
+			if i == 1 {
+				l.About = k
+			}
+			f.queue(f.orgs[0], l)
+		}
+		f.workers[0].RunOnce(t.Context())
+		f.queue(f.orgs[0], f.letter("u5@example.com"))
+		list := func(state, about, before string, limit int) ([]MailInfo, bool) {
+			t.Helper()
+			got, more, err := p.Mails(t.Context(), f.orgs[0], state, about, before, limit)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return got, more
+		}
+		first, more := list("", "", "", 4)
+		if len(first) != 4 || !more || first[0].State != mailQueued || first[0].Due.IsZero() || first[0].ID < first[1].ID {
+			t.Errorf("the first page: %+v, more %v", first, more)
+		}
+		rest, more := list("", "", first[3].ID, 4)
+		if len(rest) != 2 || more || rest[0].ID >= first[3].ID {
+			t.Errorf("the second page: %+v, more %v", rest, more)
+		}
+		bad, _ := list(mailBouncedHard, "", "", 10)
+		if len(bad) != 1 || bad[0].Code != 550 || bad[0].Status != "5.1.1" || bad[0].Detail != "5.1.1 Unknown" || bad[0].Attempts != 1 || !bad[0].Due.IsZero() {
+			t.Errorf("those that bounced: %+v", bad)
+		}
+		about, _ := list("", k.ID, "", 10)
+		if len(about) != 1 || about[0].State != mailSent || about[0].AboutType != "Invite" || about[0].Kind != "invite" {
+			t.Errorf("those about an invite: %+v", about)
+		}
+		if got, _, err := p.Mails(t.Context(), f.orgs[1], "", "", "", 10); err != nil || len(got) != 0 {
+			t.Errorf("another organization sees %+v, %v", got, err)
 		}
 	})
 }

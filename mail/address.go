@@ -163,7 +163,7 @@ func isAtomByte(c byte) bool {
 // returns it in lower case and A-labels (RFC 5890), without a dot at the end. The error is [ErrDomain].
 func ParseDomain(text string) (string, error) {
 	text = strings.TrimSpace(text)
-	if text == "" || len(text) > 4*maxAddress {
+	if text == "" || len(text) > 4*maxAddress || !utf8.ValidString(text) {
 		return "", ErrDomain
 	}
 	s, err := idna.Lookup.ToASCII(text)
@@ -172,6 +172,10 @@ func ParseDomain(text string) (string, error) {
 	}
 	s = strings.TrimSuffix(strings.ToLower(s), ".")
 	if len(s) > maxDomain || !strings.Contains(s, ".") {
+		return "", ErrDomain
+	}
+	// A-labels that do not name what they were made of are no domain.
+	if again, err := idna.Lookup.ToASCII(s); err != nil || again != s {
 		return "", ErrDomain
 	}
 	var last string

@@ -39,6 +39,7 @@ func TestParseAddress(t *testing.T) {
 		{in: `"a b"@example.com`, problem: ErrLocalPart},
 		{in: "a\xff@example.com", problem: ErrLocalPart},
 		{in: "a\u200bb@example.com", problem: ErrLocalPart},
+		{in: "ada@exam\x8aple.com", problem: ErrDomain},
 		{in: "ada@localhost", problem: ErrDomain},
 		{in: "ada@[192.0.2.1]", problem: ErrDomain},
 		{in: "ada@192.0.2.1", problem: ErrDomain},

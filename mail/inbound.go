@@ -181,8 +181,9 @@ func (i Identity) readFreeBounce(e *message.Entity, rep *Report) {
 		rep.BadAddress = rep.Hard && badAddress(stageRecipient, 0, status)
 	}
 	if rep.Send == "" {
-		if at := strings.Index(strings.ToLower(text), "\nmessage-id:"); at >= 0 {
-			rep.Send, _ = i.sendOfOriginal(body[at+1:])
+		// Not by the text in lower case: that may be shorter or longer than the text.
+		if at := regexp.MustCompile(`(?i)\nmessage-id:`).FindIndex(body); at != nil {
+			rep.Send, _ = i.sendOfOriginal(body[at[0]+1:])
 		}
 	}
 }

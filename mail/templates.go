@@ -61,9 +61,6 @@ func NewTemplates() (*Templates, error) {
 				return nil, fmt.Errorf("template %s/%s begins with no subject", l, k)
 			}
 			t.sources[l][k] = Override{Subject: subject, Text: body}
-			if err := t.Check(k, t.sources[l][k]); err != nil {
-				return nil, fmt.Errorf("template %s/%s: %w", l, k, err)
-			}
 		}
 	}
 	return t, nil

@@ -29,6 +29,9 @@ func TestBuiltInTemplates(t *testing.T) {
 	subjects := map[string]Kind{}
 	for _, l := range Locales() {
 		for _, k := range Kinds() {
+			if err := ts.Check(k, ts.Source(k, l)); err != nil {
+				t.Errorf("%s/%s: %v", l, k, err)
+			}
 			full, err := ts.Preview(k, l, Override{})
 			if err != nil {
 				t.Fatalf("%s/%s: %v", l, k, err)

@@ -7,6 +7,7 @@ package metrics
 import (
 	"net/http"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -43,6 +44,9 @@ type Metrics struct {
 	commandTimes   *prometheus.HistogramVec
 	commitWrites   prometheus.Histogram
 	commitDuration prometheus.Histogram
+
+	mails       *prometheus.CounterVec
+	mailWaiting atomic.Pointer[func() time.Duration]
 }
 
 // durationBuckets reach from a cached read (100 us) to the longest Bulk that a timeout lets pass.
@@ -115,6 +119,14 @@ func New(reg prometheus.Registerer, o Options) (*Metrics, error) {
 			Buckets: durationBuckets(),
 		}),
 	}
+	m.mails = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "rollcall_mails_total",
+		Help: "Attempts to send a mail, by message and result: sent, deferred, failed or expired.",
+	}, []string{"template", "result"})
+	queueAge := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "rollcall_mail_queue_age_seconds",
+		Help: "For how long the mail that is due longest has waited; 0 if none is.",
+	}, m.mailQueueAge)
 	info := prometheus.NewGauge(prometheus.GaugeOpts{
 		Name:        "rollcall_build_info",
 		Help:        "Always 1; the labels say which build this is.",
@@ -132,7 +144,7 @@ func New(reg prometheus.Registerer, o Options) (*Metrics, error) {
 	for _, c := range []prometheus.Collector{
 		m.requests, m.durations, m.inFlight, m.panics, m.rejected, m.relaxations, m.authFailures,
 		m.admin.requests, m.admin.durations,
-		m.storeOps, m.storeDurations, m.storeCommands, m.commandTimes, m.commitWrites, m.commitDuration, info,
+		m.storeOps, m.storeDurations, m.storeCommands, m.commandTimes, m.commitWrites, m.commitDuration, m.mails, queueAge, info,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	} {
 		if err := reg.Register(c); err != nil {
@@ -182,6 +194,19 @@ func (m *Metrics) StoreCommand(command, result string, d time.Duration) {
 func (m *Metrics) GroupCommit(writes int, d time.Duration) {
 	m.commitWrites.Observe(float64(writes))
 	m.commitDuration.Observe(d.Seconds())
+}
+
+// Mail counts one attempt to send a mail.
+func (m *Metrics) Mail(template, result string) { m.mails.WithLabelValues(template, result).Inc() }
+
+// WatchMail asks fn, at each scrape, for how long the oldest mail has waited.
+func (m *Metrics) WatchMail(fn func() time.Duration) { m.mailWaiting.Store(&fn) }
+
+func (m *Metrics) mailQueueAge() float64 {
+	if fn := m.mailWaiting.Load(); fn != nil {
+		return (*fn)().Seconds()
+	}
+	return 0
 }
 
 // InFlight counts the requests that next is answering.

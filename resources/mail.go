@@ -14,6 +14,7 @@ func Mail() *Definition {
 	return internalType(TypeMail,
 		instant("due", "When the next attempt is due, or the lease of the present one ends; absent when nothing is to be done."),
 		instant("doneAt", "When nothing remained to be done."),
+		identifier("state", "Where the message is."),
 		identifier("about", "Id of the resource that the message is about."),
 	)
 }

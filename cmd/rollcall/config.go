@@ -42,6 +42,8 @@ type Config struct {
 	Limits        Limits
 	Timeouts      Timeouts
 
+	Mail MailConfig
+
 	OrganizationRate api.Rate
 	TokenRate        api.Rate
 }
@@ -99,6 +101,7 @@ func Defaults() Config {
 			ReadHeader: 5 * time.Second, Read: time.Minute, Write: 2 * time.Minute, Idle: 2 * time.Minute,
 			Request: time.Minute, Wait: load.Wait, Shutdown: 30 * time.Second,
 		},
+		Mail: defaultMail(),
 	}
 }
 
@@ -195,6 +198,7 @@ func (c *Config) check() []error {
 	if _, err := c.storeURI(); err != nil {
 		add("store-file: %w", err)
 	}
+	problems = append(problems, c.Mail.check()...)
 	if c.Limits.BulkBody < c.Limits.Body {
 		add("limit-bulk-body: must not be below limit-body (%s)", formatSize(c.Limits.Body))
 	}

@@ -11,6 +11,7 @@ import (
 
 	"rollcall/internal/control"
 	"rollcall/lifecycle"
+	"rollcall/mail"
 	"rollcall/metrics"
 	"rollcall/resources"
 	"rollcall/scim"
@@ -24,6 +25,7 @@ type database struct {
 	store    storage.Store
 	service  *resources.Service
 	people   *lifecycle.Service
+	post     *lifecycle.Post
 }
 
 // openDatabase opens the database of c, telling m, if there is one, what it does.
@@ -47,6 +49,11 @@ func openDatabase(ctx context.Context, c *Config, m *metrics.Metrics) (*database
 	if err != nil {
 		return nil, errors.Join(err, store.Close())
 	}
+	post, err := newPost(ctx, c, registry, store)
+	if err != nil {
+		service.Close()
+		return nil, errors.Join(err, store.Close())
+	}
 	people, err := lifecycle.New(ctx, lifecycle.Options{
 		Store: store, Registry: registry, Resources: service, Now: time.Now, NewID: newID, Random: rand.Reader,
 	})
@@ -54,7 +61,19 @@ func openDatabase(ctx context.Context, c *Config, m *metrics.Metrics) (*database
 		service.Close()
 		return nil, errors.Join(err, store.Close())
 	}
-	return &database{registry: registry, backend: b, store: store, service: service, people: people}, nil
+	return &database{registry: registry, backend: b, store: store, service: service, people: people, post: post}, nil
+}
+
+// newPost is where mails wait for the mailer.
+func newPost(ctx context.Context, c *Config, registry *resources.Registry, store storage.Store) (*lifecycle.Post, error) {
+	templates, err := mail.NewTemplates()
+	if err != nil {
+		return nil, err
+	}
+	return lifecycle.NewPost(ctx, lifecycle.PostOptions{
+		Store: store, Registry: registry, Now: time.Now, NewID: newID, Random: rand.Reader,
+		Templates: templates, Locale: mail.Locale(c.Mail.Locale), PublicURL: c.Mail.PublicURL,
+	})
 }
 
 // close lets what is under way finish, the service before its store.

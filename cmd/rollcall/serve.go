@@ -119,6 +119,10 @@ func (a *app) runServe(ctx context.Context, c *Config) (err error) {
 	if err != nil {
 		return err
 	}
+	mails, err := newMailer(c, db, m, log)
+	if err != nil {
+		return err
+	}
 	l, err := listen(ctx, c, db.backend.directory())
 	if err != nil {
 		return err
@@ -128,6 +132,8 @@ func (a *app) runServe(ctx context.Context, c *Config) (err error) {
 		l.close()
 		return plain(err)
 	}
+	mails.start(ctx, l.bounces, log)
+	defer func() { err = errors.Join(err, mails.stop(c.Timeouts.Shutdown)) }()
 	return newServer(c, log, h, cert, hs).run(ctx, l, func() error {
 		if first != "" {
 			if err := printFirstToken(a.stdout, scimURL(c, l.main.Addr()), first); err != nil {
@@ -140,6 +146,9 @@ func (a *app) runServe(ctx context.Context, c *Config) (err error) {
 		}
 		if l.ops != nil {
 			attrs = append(attrs, "ops", l.ops.Addr().String())
+		}
+		if l.bounces != nil {
+			attrs = append(attrs, "bounces", l.bounces.Addr().String())
 		}
 		log.Info("serving", attrs...)
 		if c.AddrFile != "" {

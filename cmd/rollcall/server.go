@@ -20,7 +20,7 @@ import (
 // listeners are the addresses that a server takes, all of them before it makes its first token: an address that is
 // taken must not cost the one sight of it.
 type listeners struct {
-	main, ops, control net.Listener // the last two may be nil
+	main, ops, control, bounces net.Listener // all but the first may be nil
 }
 
 // listen takes the addresses of c and, in dir, the control socket; no socket if dir is empty.
@@ -40,6 +40,11 @@ func listen(ctx context.Context, c *Config, dir string) (_ *listeners, err error
 			return nil, fmt.Errorf("ops-listen: %w", err)
 		}
 	}
+	if _, addr := c.Mail.bounce(); addr != "" {
+		if l.bounces, err = n.Listen(ctx, "tcp", addr); err != nil {
+			return nil, fmt.Errorf("bounce-listen: %w", err)
+		}
+	}
 	if dir != "" {
 		if l.control, err = control.Listen(dir); err != nil {
 			return nil, err
@@ -49,7 +54,7 @@ func listen(ctx context.Context, c *Config, dir string) (_ *listeners, err error
 }
 
 func (l *listeners) close() {
-	for _, x := range []net.Listener{l.main, l.ops, l.control} {
+	for _, x := range []net.Listener{l.main, l.ops, l.control, l.bounces} {
 		if x != nil {
 			_ = x.Close()
 		}
@@ -61,6 +66,9 @@ func (l *listeners) addresses() string {
 	text := "listen=" + l.main.Addr().String() + "\n"
 	if l.ops != nil {
 		text += "ops-listen=" + l.ops.Addr().String() + "\n"
+	}
+	if l.bounces != nil {
+		text += "bounce-listen=" + l.bounces.Addr().String() + "\n"
 	}
 	return text
 }

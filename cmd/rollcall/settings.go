@@ -54,7 +54,7 @@ func settings(c *Config) []setting {
 	bound := func(p *api.Rate) value { return rateValue{p} }
 	count := func(p *int) value { return intValue{p, 1_000_000} }
 	size := func(p *int64) value { return sizeValue{p: p, max: math.MaxInt32} }
-	return []setting{
+	all := []setting{
 		{key: "listen", help: "address of /scim/v2, /api/v1, /healthz and /readyz", value: stringValue{&c.Listen}},
 		{key: "ops-listen", help: "address of /metrics, /debug/pprof, /healthz and /readyz; empty for none", value: stringValue{&c.OpsListen}},
 		{key: "data", help: "directory of the embedded database", value: stringValue{&c.Data}},
@@ -98,6 +98,7 @@ func settings(c *Config) []setting {
 		{key: "timeout-wait", help: "longest time that a request waits for its turn", value: durationValue{&t.Wait}},
 		{key: "timeout-shutdown", help: "longest time that a stop waits for requests to finish", value: durationValue{&t.Shutdown}},
 	}
+	return append(all, mailSettings(&c.Mail)...)
 }
 
 // foreignEnv matches variables that begin with our prefix and are not ours to read: those that Kubernetes sets in

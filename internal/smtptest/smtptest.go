@@ -60,8 +60,9 @@ type Message struct {
 type Server struct {
 	Host string
 	Port int
-	// Roots holds the certificate of the server, which is for Host.
-	Roots *x509.CertPool
+	// Roots holds the certificate of the server, which is for Host; Certificate is its DER form.
+	Roots       *x509.CertPool
+	Certificate []byte
 
 	o        Options
 	mu       sync.Mutex
@@ -74,7 +75,7 @@ func Start(t testing.TB, o Options) *Server {
 	t.Helper()
 	s := &Server{o: o}
 	cert, roots := certificate(t)
-	s.Roots = roots
+	s.Roots, s.Certificate = roots, cert.Certificate[0]
 	server := smtp.NewServer(s)
 	server.Domain = "mail.test"
 	server.AllowInsecureAuth = true

@@ -20,28 +20,35 @@ import (
 const partSize = 50_000
 
 // change adds a row to what the transaction writes at its end. The row has no position yet: "pending" is where the
-// sequencer finds it, and orders the rows of one record (see sequence.go). records is by how much the write changes
-// the number of records; what the caller calls the write says nothing of that.
-func (x *txn) change(k storage.Key, version int64, at time.Time, ch *storage.Change, records int64) {
-	pending := 2 * version
-	if ch.Op == storage.OpDelete {
-		pending++ // a delete has the version of the write before it
-	}
-	more := []bson.E{{Key: "pending", Value: pending}}
+// sequencer finds it, and what it orders the rows of one record by (see sequence.go). records is by how much the write
+// changes the number of records; what the caller calls the write says nothing of that.
+func (x *txn) change(k storage.Key, version, base int64, at time.Time, ch *storage.Change, records int64) {
+	more := []bson.E{{Key: "pending", Value: order(version, base, ch.Op)}}
 	if records != 0 {
 		more = append(more, bson.E{Key: "records", Value: records})
 	}
-	x.row(k, bson.NewObjectID(), version, at, ch, more...)
+	x.row(k, bson.NewObjectID(), version, base, at, ch, more...)
+}
+
+// order is the place of a change among those of all records that ever had the id: base is that of the last change of
+// the record before this one. No service gives an id twice; the contract allows it.
+func order(version, base int64, op storage.ChangeOp) int64 {
+	n := base + 2*version
+	if op == storage.OpDelete {
+		n++ // a delete has the version of the write before it
+	}
+	return n
 }
 
 // row adds a row with some fields of its own.
-func (x *txn) row(k storage.Key, id bson.ObjectID, version int64, at time.Time, ch *storage.Change, more ...bson.E) {
+func (x *txn) row(k storage.Key, id bson.ObjectID, version, base int64, at time.Time, ch *storage.Change, more ...bson.E) {
 	row := bson.D{
 		{Key: "_id", Value: id},
 		{Key: "org", Value: string(k.Org)},
 		{Key: "type", Value: string(k.Type)},
 		{Key: "id", Value: k.ID},
 		{Key: "version", Value: version},
+		{Key: "order", Value: order(version, base, ch.Op)},
 		{Key: "at", Value: dateTime(at)},
 		{Key: "op", Value: string(ch.Op)},
 		{Key: "actor", Value: bson.D{{Key: "kind", Value: ch.Actor.Kind}, {Key: "id", Value: ch.Actor.ID}, {Key: "name", Value: ch.Actor.Name}}},
@@ -177,7 +184,7 @@ func (s *Store) History(ctx context.Context, k storage.Key, skip, limit int) (li
 		list = nil
 		cur, err := s.db.Collection(collChanges).Find(ctx,
 			bson.D{{Key: "org", Value: string(k.Org)}, {Key: "id", Value: k.ID}, {Key: "type", Value: string(k.Type)}},
-			options.Find().SetSort(bson.D{{Key: "at", Value: -1}, {Key: "version", Value: -1}, {Key: "_id", Value: -1}}).
+			options.Find().SetSort(bson.D{{Key: "order", Value: -1}}).
 				SetSkip(int64(skip)).SetLimit(int64(limit)))
 		if err != nil {
 			return err

@@ -211,20 +211,15 @@ func (k *checker) versions(ctx context.Context, ids map[scim.OrgID][]string) (ma
 	all := make(map[scim.OrgID]map[string]int64, len(ids))
 	for org, list := range ids {
 		newest := make(map[string]int64, len(list))
-		last := make(map[string]int64, len(list)) // a record that was made again has small versions again, later
 		all[org] = newest
 		cur, err := k.s.db.Collection(collChanges).Find(ctx, append(bson.D{{Key: "org", Value: string(org)}}, in("id", list)...),
-			options.Find().SetProjection(bson.D{{Key: "_id", Value: 0}, {Key: "id", Value: 1}, {Key: "version", Value: 1}, {Key: "at", Value: 1}}).
-				SetSort(ascending("org", "id", "version")))
+			options.Find().SetProjection(bson.D{{Key: "_id", Value: 0}, {Key: "id", Value: 1}, {Key: "version", Value: 1}, {Key: "order", Value: 1}}).
+				SetSort(ascending("org", "id", "order")))
 		if err != nil {
 			return nil, err
 		}
 		err = each(ctx, cur, func(raw bson.Raw) error {
-			v, _ := raw.Lookup("version").AsInt64OK()
-			at, _ := raw.Lookup("at").DateTimeOK()
-			if id := text(raw, "id"); at >= last[id] {
-				newest[id], last[id] = v, at
-			}
+			newest[text(raw, "id")], _ = raw.Lookup("version").AsInt64OK()
 			return nil
 		})
 		if err != nil {

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
 	"rollcall/scim"
@@ -66,11 +67,11 @@ func (d *deletion) run(ctx context.Context, x *txn) error {
 	if res.DeletedCount == 0 {
 		return errLost
 	}
-	ids := bson.A{idKey(k.Org, k.ID)}
+	models := []mongo.WriteModel{yieldID(k, order(d.old.rec.Version, d.old.base, storage.OpDelete))}
 	for _, u := range d.old.keys {
-		ids = append(ids, keyID(k.Org, k.Type, u.Attr, u.Value))
+		models = append(models, releaseValue(k, u))
 	}
-	if err := x.release(ctx, ids); err != nil {
+	if err := x.release(ctx, models); err != nil {
 		return err
 	}
 	if err := x.leaveGroups(ctx, k, d.at, &d.change); err != nil {
@@ -83,12 +84,12 @@ func (d *deletion) run(ctx context.Context, x *txn) error {
 			return x.fail(ctx, "read members", err)
 		}
 		if len(change.MembersRemoved) > 0 {
-			if _, err := x.s.db.Collection(collMemberships).DeleteMany(ctx, membersOf(k.Org, k.ID)); err != nil {
+			if _, err := x.s.db.Collection(collMemberships).DeleteMany(ctx, membersOf(k.Org, k.ID), options.DeleteMany().SetHint(byGroup)); err != nil {
 				return x.fail(ctx, "remove members", err)
 			}
 		}
 	}
-	x.change(k, d.old.rec.Version, d.at, &change, -1)
+	x.change(k, d.old.rec.Version, d.old.base, d.at, &change, -1)
 	return nil
 }
 
@@ -96,7 +97,7 @@ func (d *deletion) run(ctx context.Context, x *txn) error {
 // the actor and request of the deletion.
 func (x *txn) leaveGroups(ctx context.Context, k storage.Key, at time.Time, cause *storage.Change) error {
 	byType := make(map[scim.TypeName][]string)
-	cur, err := x.s.db.Collection(collMemberships).Find(ctx, groupsOf(k.Org, k.ID))
+	cur, err := x.s.db.Collection(collMemberships).Find(ctx, groupsOf(k.Org, k.ID), options.Find().SetHint(byMember))
 	if err != nil {
 		return x.fail(ctx, "read groups", err)
 	}
@@ -124,7 +125,7 @@ func (x *txn) leaveGroups(ctx context.Context, k storage.Key, at time.Time, caus
 			return err
 		}
 	}
-	_, err = x.s.db.Collection(collMemberships).DeleteMany(ctx, groupsOf(k.Org, k.ID))
+	_, err = x.s.db.Collection(collMemberships).DeleteMany(ctx, groupsOf(k.Org, k.ID), options.DeleteMany().SetHint(byMember))
 	return x.fail(ctx, "leave groups", err)
 }
 
@@ -141,7 +142,7 @@ func (x *txn) bump(ctx context.Context, t *resourceType, groups []string, at tim
 			return x.fail(ctx, "bump groups", err)
 		}
 		cur, err := coll.Find(ctx, filter, options.Find().SetProjection(bson.D{
-			{Key: "_id", Value: 0}, {Key: "id", Value: 1}, {Key: "meta.version", Value: 1},
+			{Key: "_id", Value: 0}, {Key: "id", Value: 1}, {Key: "meta.version", Value: 1}, {Key: "_base", Value: 1},
 		}))
 		if err != nil {
 			return x.fail(ctx, "read groups", err)
@@ -149,7 +150,8 @@ func (x *txn) bump(ctx context.Context, t *resourceType, groups []string, at tim
 		err = each(ctx, cur, func(raw bson.Raw) error {
 			id, _ := raw.Lookup("id").StringValueOK()
 			version, _ := raw.Lookup("meta", "version").AsInt64OK()
-			x.change(storage.Key{Org: x.org, Type: t.Name, ID: id}, version, at, change, 0)
+			base, _ := raw.Lookup("_base").AsInt64OK()
+			x.change(storage.Key{Org: x.org, Type: t.Name, ID: id}, version, base, at, change, 0)
 			return nil
 		})
 		if err != nil {

@@ -132,7 +132,7 @@ func (x *txn) importRecords(ctx context.Context, t *resourceType, recs []*storag
 			continue
 		}
 		k := storage.Key{Org: x.org, Type: t.Name, ID: r.ID}
-		docs = append(docs, d.document(k, r.Version, r.Created, r.Modified, encodeSecret(r.Secret)))
+		docs = append(docs, d.document(k, r.Version, r.Created, r.Modified, encodeSecret(r.Secret), 0))
 		claims, unique = append(claims, claimID(k)), append(unique, "")
 		for _, u := range d.keys {
 			claims, unique = append(claims, claimValue(k, u)), append(unique, u.Attr)
@@ -213,7 +213,8 @@ func (x *txn) importLinks(ctx context.Context, list []storage.Link) error {
 	}
 	have := make(map[storage.Link]bool)
 	for chunk := range chunks(distinct(members)) {
-		cur, err := x.s.db.Collection(collMemberships).Find(ctx, append(bson.D{{Key: "org", Value: string(x.org)}}, in("member", chunk)...))
+		cur, err := x.s.db.Collection(collMemberships).Find(ctx, append(bson.D{{Key: "org", Value: string(x.org)}}, in("member", chunk)...),
+			options.Find().SetHint(byMember))
 		if err != nil {
 			return x.fail(ctx, "read members", err)
 		}
@@ -299,7 +300,7 @@ func (x *txn) importChanges(ctx context.Context, list []storage.Change, position
 			}
 			continue
 		}
-		x.row(ch.Key, changeID(x.org, ch, positions[i]), ch.Version, ch.At, ch, bson.E{Key: "pos", Value: positions[i]})
+		x.row(ch.Key, changeID(x.org, ch, positions[i]), ch.Version, 0, ch.At, ch, bson.E{Key: "pos", Value: positions[i]})
 	}
 	if len(x.changes) == 0 {
 		return nil

@@ -41,6 +41,13 @@ func ascending(fields ...string) bson.D {
 	return d
 }
 
+// The indexes of memberships. Statements name theirs: both begin with the organization, and a server that has seen few
+// memberships may take the one that reads all of them.
+const (
+	byGroup  = "org_group_mtype_member"
+	byMember = "org_member_group"
+)
+
 // indexes are all that the store relies on. Each begins with the organization, but for those of the few documents
 // that are looked up before it is known.
 func (c *catalog) indexes() []index {
@@ -56,7 +63,7 @@ func (c *catalog) indexes() []index {
 		{coll: collMemberships, keys: ascending("org", "fold"), partial: bson.D{{Key: "fold", Value: bson.D{{Key: "$gt", Value: ""}}}}},
 		{coll: collChanges, keys: ascending("org", "pos"), partial: positive("pos")},
 		{coll: collChanges, keys: ascending("org", "pending", "type", "records"), partial: positive("pending")},
-		{coll: collChanges, keys: ascending("org", "id", "version")},
+		{coll: collChanges, keys: ascending("org", "id", "order")},
 		{coll: collChangeParts, keys: ascending("org", "change", "n"), unique: true},
 	}
 	for _, t := range c.sorted {

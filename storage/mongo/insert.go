@@ -77,9 +77,15 @@ func (x *txn) insert(ctx context.Context, list []*insert) error {
 	if err != nil {
 		return err
 	}
+	var bases map[string]int64
+	if len(pending) > 0 {
+		if bases, err = x.bases(ctx, pending); err != nil {
+			return err
+		}
+	}
 	byColl := make(map[string][]any)
 	for _, i := range list {
-		byColl[i.t.coll] = append(byColl[i.t.coll], i.draft.document(i.key, 1, i.at, i.at, i.secret))
+		byColl[i.t.coll] = append(byColl[i.t.coll], i.draft.document(i.key, 1, i.at, i.at, i.secret, bases[i.key.ID]))
 	}
 	for coll, docs := range byColl {
 		if _, err := x.s.db.Collection(coll).InsertMany(ctx, docs); err != nil {
@@ -103,12 +109,13 @@ func (x *txn) insert(ctx context.Context, list []*insert) error {
 	for _, i := range list {
 		change := i.change
 		change.MembersAdded, change.MembersRemoved = i.add, nil
-		x.change(i.key, 1, i.at, &change, 1)
+		x.change(i.key, 1, bases[i.key.ID], i.at, &change, 1)
 	}
 	return nil
 }
 
-// claimAll takes the ids and unique values of new records, and returns those whose id somebody refers to already.
+// claimAll takes the ids and unique values of new records, and returns those whose id has a document already: somebody
+// refers to it, or another record had it.
 func (x *txn) claimAll(ctx context.Context, list []*insert) (pending []*insert, err error) {
 	var models []mongo.WriteModel
 	type claim struct {

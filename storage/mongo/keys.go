@@ -16,7 +16,7 @@ import (
 // A document of collection keys is one thing that exists once in an organization. Its _id says what:
 //
 //	{org, type: "User", attr: "userName", value: "ada"}   a unique value; id is the record that has it
-//	{org, type: "", attr: "id", value: "0190..."}         an id; type is its record's, absent while it is pending
+//	{org, type: "", attr: "id", value: "0190..."}         an id; type is its record's, absent while it has none
 //
 // The second kind is written by whoever makes, removes or refers to the id. So a group that takes in a member and the
 // insert or delete of that member cannot pass by each other: the server lets one of the two transactions win.
@@ -109,14 +109,44 @@ func (x *txn) lookFor(ctx context.Context, k storage.Key, id bool, values []quer
 	return nil
 }
 
+// yieldID is the statement that takes an id from its record. The document stays, so that a record that comes back under
+// the id has its changes after those of this one, whose last is at base.
+func yieldID(k storage.Key, base int64) mongo.WriteModel {
+	return mongo.NewUpdateOneModel().SetFilter(bson.D{{Key: "_id", Value: idKey(k.Org, k.ID)}}).SetUpdate(bson.D{
+		{Key: "$unset", Value: bson.D{{Key: "type", Value: ""}}}, {Key: "$set", Value: bson.D{{Key: "base", Value: base}}},
+	})
+}
+
+func releaseValue(k storage.Key, u query.UniqueKey) mongo.WriteModel {
+	return mongo.NewDeleteOneModel().SetFilter(bson.D{{Key: "_id", Value: keyID(k.Org, k.Type, u.Attr, u.Value)}})
+}
+
 // release gives keys back.
-func (x *txn) release(ctx context.Context, ids bson.A) error {
-	if len(ids) == 0 {
+func (x *txn) release(ctx context.Context, models []mongo.WriteModel) error {
+	if len(models) == 0 {
 		return nil
 	}
 	x.wrote = true
-	_, err := x.s.db.Collection(collKeys).DeleteMany(ctx, in("_id", ids))
+	_, err := x.s.db.Collection(collKeys).BulkWrite(ctx, models)
 	return x.fail(ctx, "release keys", err)
+}
+
+// bases returns where the changes of records begin whose ids have a document already.
+func (x *txn) bases(ctx context.Context, list []*insert) (map[string]int64, error) {
+	ids := make(bson.A, len(list))
+	for i, ins := range list {
+		ids[i] = idKey(x.org, ins.key.ID)
+	}
+	bases := make(map[string]int64, len(list))
+	cur, err := x.s.db.Collection(collKeys).Find(ctx, in("_id", ids))
+	if err != nil {
+		return nil, x.fail(ctx, "read keys", err)
+	}
+	err = each(ctx, cur, func(raw bson.Raw) error {
+		bases[text(raw, "_id", "value")], _ = raw.Lookup("base").AsInt64OK()
+		return nil
+	})
+	return bases, x.fail(ctx, "read keys", err)
 }
 
 // refer notes in the keys of ids that somebody refers to them, and returns the types of those that are records.

@@ -23,7 +23,7 @@ func groupsOf(org scim.OrgID, member string) bson.D {
 // adopt turns the pending memberships of an id into real ones.
 func (x *txn) adopt(ctx context.Context, k storage.Key) error {
 	_, err := x.s.db.Collection(collMemberships).UpdateMany(ctx, groupsOf(k.Org, k.ID),
-		bson.D{{Key: "$set", Value: bson.D{{Key: "mtype", Value: string(k.Type)}}}})
+		bson.D{{Key: "$set", Value: bson.D{{Key: "mtype", Value: string(k.Type)}}}}, options.UpdateMany().SetHint(byMember))
 	return x.fail(ctx, "adopt", err)
 }
 
@@ -89,7 +89,7 @@ func (x *txn) removeMembers(ctx context.Context, group storage.Key, ids []string
 	for chunk := range chunks(ids) {
 		x.wrote = true
 		filter := append(membersOf(group.Org, group.ID), in("member", chunk)...)
-		if _, err := x.s.db.Collection(collMemberships).DeleteMany(ctx, filter); err != nil {
+		if _, err := x.s.db.Collection(collMemberships).DeleteMany(ctx, filter, options.DeleteMany().SetHint(byMember)); err != nil {
 			return x.fail(ctx, "remove members", err)
 		}
 	}
@@ -102,7 +102,7 @@ func (s *Store) hasMembers(ctx context.Context, org scim.OrgID, group string, id
 	ids = slices.DeleteFunc(slices.Clone(ids), func(id string) bool { return !storable(id) })
 	for chunk := range chunks(ids) {
 		cur, err := s.db.Collection(collMemberships).Find(ctx, append(membersOf(org, group), in("member", chunk)...),
-			options.Find().SetProjection(bson.D{{Key: "_id", Value: 0}, {Key: "member", Value: 1}}))
+			options.Find().SetHint(byMember).SetProjection(bson.D{{Key: "_id", Value: 0}, {Key: "member", Value: 1}}))
 		if err != nil {
 			return nil, err
 		}
@@ -121,7 +121,7 @@ func (s *Store) hasMembers(ctx context.Context, org scim.OrgID, group string, id
 func (s *Store) memberIDs(ctx context.Context, org scim.OrgID, group string) ([]string, error) {
 	var all []string
 	cur, err := s.db.Collection(collMemberships).Find(ctx, membersOf(org, group),
-		options.Find().SetProjection(bson.D{{Key: "_id", Value: 0}, {Key: "member", Value: 1}}))
+		options.Find().SetHint(byGroup).SetProjection(bson.D{{Key: "_id", Value: 0}, {Key: "member", Value: 1}}))
 	if err != nil {
 		return nil, err
 	}

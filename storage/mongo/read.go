@@ -82,7 +82,7 @@ func (s *reader) loadMembers(ctx context.Context, org scim.OrgID, groups []*stor
 		byID[g.ID], ids[i] = g, g.ID
 	}
 	read := func(filter bson.D, n int) error {
-		cur, err := s.db.Collection(collMemberships).Find(ctx, filter, options.Find().
+		cur, err := s.db.Collection(collMemberships).Find(ctx, filter, options.Find().SetHint(byGroup).
 			SetSort(ascending("group", "mtype", "member")).SetLimit(int64(n)).
 			SetProjection(bson.D{{Key: "_id", Value: 0}, {Key: "group", Value: 1}, {Key: "mtype", Value: 1}, {Key: "member", Value: 1}}))
 		if err != nil {
@@ -184,7 +184,7 @@ func (s *reader) climb(ctx context.Context, org scim.OrgID, ids []string) (*grou
 		var next []string
 		for chunk := range chunks(level) {
 			cur, err := s.db.Collection(collMemberships).Find(ctx, append(bson.D{{Key: "org", Value: string(org)}}, in("member", chunk)...),
-				options.Find().SetProjection(bson.D{{Key: "_id", Value: 0}, {Key: "member", Value: 1}, {Key: "group", Value: 1}, {Key: "gtype", Value: 1}}))
+				options.Find().SetHint(byMember).SetProjection(bson.D{{Key: "_id", Value: 0}, {Key: "member", Value: 1}, {Key: "group", Value: 1}, {Key: "gtype", Value: 1}}))
 			if err != nil {
 				return nil, err
 			}

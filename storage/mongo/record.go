@@ -46,7 +46,7 @@ func hasKey(keys []query.UniqueKey, k query.UniqueKey) bool {
 }
 
 // document is the whole of what is stored of a record. What a reader looks for first comes first.
-func (d *draft) document(k storage.Key, version int64, created, modified time.Time, secret []byte) bson.D {
+func (d *draft) document(k storage.Key, version int64, created, modified time.Time, secret []byte, base int64) bson.D {
 	doc := make(bson.D, 0, len(d.fields)+12)
 	doc = append(doc, bson.E{Key: "org", Value: string(k.Org)}, bson.E{Key: "id", Value: k.ID})
 	doc = append(doc, d.fields...)
@@ -65,6 +65,9 @@ func (d *draft) document(k storage.Key, version int64, created, modified time.Ti
 	}
 	if secret != nil {
 		doc = append(doc, bson.E{Key: "_secret", Value: bson.Binary{Data: secret}})
+	}
+	if base != 0 {
+		doc = append(doc, bson.E{Key: "_base", Value: base})
 	}
 	doc = append(doc, bson.E{Key: "_f", Value: orEmpty(d.values)})
 	if len(d.sorts) > 0 {
@@ -89,6 +92,7 @@ type stored struct {
 	keys   []query.UniqueKey
 	label  string
 	secret []byte
+	base   int64 // see order
 }
 
 // bare is the record as writes return it: without secrets and relations.
@@ -108,7 +112,7 @@ func readProjection(secret bool) bson.D {
 }
 
 func writeProjection() bson.D {
-	return append(readProjection(true), bson.E{Key: "_keys", Value: 1}, bson.E{Key: "_label", Value: 1})
+	return append(readProjection(true), bson.E{Key: "_keys", Value: 1}, bson.E{Key: "_label", Value: 1}, bson.E{Key: "_base", Value: 1})
 }
 
 func keyFilter(k storage.Key) bson.D {
@@ -185,6 +189,7 @@ func decodeStored(org scim.OrgID, t scim.TypeName, raw bson.Raw) (*stored, error
 		return nil, err
 	}
 	r := &stored{rec: *rec}
+	r.base, _ = raw.Lookup("_base").AsInt64OK()
 	r.label, _ = raw.Lookup("_label").StringValueOK()
 	if _, b, ok := raw.Lookup("_secret").BinaryOK(); ok {
 		r.secret = append([]byte(nil), b...)

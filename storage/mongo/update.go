@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/mongo"
 
 	"rollcall/scim"
 	"rollcall/scim/query"
@@ -134,11 +135,11 @@ func (u *update) run(ctx context.Context, x *txn) error {
 		return err
 	}
 	if len(freed) > 0 {
-		ids := make(bson.A, len(freed))
+		models := make([]mongo.WriteModel, len(freed))
 		for i, f := range freed {
-			ids[i] = keyID(k.Org, k.Type, f.Attr, f.Value)
+			models[i] = releaseValue(k, f)
 		}
-		if err := x.release(ctx, ids); err != nil {
+		if err := x.release(ctx, models); err != nil {
 			return err
 		}
 	}
@@ -153,7 +154,7 @@ func (u *update) run(ctx context.Context, x *txn) error {
 	}
 	change := u.change
 	change.MembersAdded, change.MembersRemoved = u.add, u.remove
-	x.change(k, version, u.at, &change, 0)
+	x.change(k, version, u.old.base, u.at, &change, 0)
 	return nil
 }
 
@@ -163,7 +164,7 @@ func (u *update) store(ctx context.Context, x *txn, version int64) error {
 	coll := x.s.db.Collection(u.t.coll)
 	filter := append(keyFilter(k), bson.E{Key: "meta.version", Value: u.old.rec.Version})
 	if u.draft != nil {
-		doc := u.draft.document(k, version, u.old.rec.Created, u.at, u.secret)
+		doc := u.draft.document(k, version, u.old.rec.Created, u.at, u.secret, u.old.base)
 		res, err := coll.ReplaceOne(ctx, filter, doc)
 		if err == nil && res.MatchedCount == 0 {
 			return errLost
