@@ -2,7 +2,6 @@ package mail
 
 import (
 	"context"
-	"fmt"
 	"os"
 	"path/filepath"
 )
@@ -14,13 +13,8 @@ type Files struct {
 	identity Identity
 }
 
-// NewFiles makes the directory if it is missing.
-func NewFiles(dir string, identity Identity) (*Files, error) {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, fmt.Errorf("mail: %w", err)
-	}
-	return &Files{dir: dir, identity: identity}, nil
-}
+// NewFiles returns a Sender that makes the directory with its first mail: a server that sends none needs no disk.
+func NewFiles(dir string, identity Identity) *Files { return &Files{dir: dir, identity: identity} }
 
 // Dir is where the files are.
 func (f *Files) Dir() string { return f.dir }
@@ -41,6 +35,9 @@ func (f *Files) Send(_ context.Context, e *Envelope, m *Message) Result {
 }
 
 func (f *Files) write(name string, data []byte) (err error) {
+	if err := os.MkdirAll(f.dir, 0o700); err != nil {
+		return err
+	}
 	tmp, err := os.CreateTemp(f.dir, name+".*.tmp")
 	if err != nil {
 		return err

@@ -303,9 +303,9 @@ func TestSMTPOptions(t *testing.T) {
 
 func TestFiles(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "data", "outbox")
-	f, err := NewFiles(dir, testIdentity(t))
-	if err != nil {
-		t.Fatal(err)
+	f := NewFiles(dir, testIdentity(t))
+	if _, err := os.Stat(dir); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the directory is there before the first mail: %v", err)
 	}
 	for range 2 { // a second attempt writes the same file
 		if r := send(t, f, "ada@example.com"); r.Class != Sent || r.Err != nil {
@@ -330,17 +330,14 @@ func TestFiles(t *testing.T) {
 	if err := os.RemoveAll(dir); err != nil {
 		t.Fatal(err)
 	}
+	if err := os.WriteFile(dir, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
 	if r := send(t, f, "ada@example.com"); r.Class != Soft || r.Err == nil {
-		t.Errorf("without the directory: %+v", r)
+		t.Errorf("a file in the place of the directory: %+v", r)
 	}
 	m := testMessage()
 	if r := f.Send(t.Context(), &Envelope{ID: "../x"}, &m); r.Class != Hard {
 		t.Errorf("an id that is a path: %+v", r)
-	}
-	if err := os.WriteFile(dir, nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := NewFiles(dir, testIdentity(t)); err == nil || errors.Is(err, os.ErrNotExist) {
-		t.Errorf("a file in the place of the directory: %v", err)
 	}
 }

@@ -188,9 +188,6 @@ func (c *Config) sender() (_ mail.Sender, files string, err error) {
 	if err != nil {
 		return nil, "", err
 	}
-	f, err := mail.NewFiles(filepath.Join(c.Data, "outbox"), identity)
-	if err != nil {
-		return nil, "", err
-	}
+	f := mail.NewFiles(filepath.Join(c.Data, "outbox"), identity)
 	return f, f.Dir(), nil
 }

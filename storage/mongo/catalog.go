@@ -127,9 +127,12 @@ func isMetaDate(f *query.Field) bool {
 		(f.Steps[1] == "created" || f.Steps[1] == "lastModified")
 }
 
-// collectionName is the type's name in lower-case plural.
+// collectionName is the type's name in lower-case plural, as far as an s makes one.
 func collectionName(n scim.TypeName) string {
-	name := clean(strings.ToLower(string(n))) + "s"
+	name := clean(strings.ToLower(string(n)))
+	if !strings.HasSuffix(name, "s") {
+		name += "s"
+	}
 	switch name {
 	case collOrganizations, collTokens, collKeys, collMemberships, collChanges, collChangeParts, collFeeds, collSettings, collProcesses:
 		return "type_" + name

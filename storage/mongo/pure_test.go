@@ -33,7 +33,7 @@ func TestNames(t *testing.T) {
 			t.Errorf("fieldName(%q) = %q, want %q", c.in, got, c.want)
 		}
 	}
-	for in, want := range map[scim.TypeName]string{"User": "users", "Group": "groups", "Token": "type_tokens", "Key": "type_keys"} {
+	for in, want := range map[scim.TypeName]string{"User": "users", "Group": "groups", "Token": "type_tokens", "Key": "type_keys", "Settings": "type_settings", "MailAddress": "mailaddress"} {
 		if got := collectionName(in); got != want {
 			t.Errorf("collectionName(%s) = %q, want %q", in, got, want)
 		}
