@@ -64,7 +64,8 @@ function login() {
 }
 const admin = poll("log in", () => {
   try {
-    return login();
+    const db = login(); // a name for it, as mongosh would await a bare "return login()" only outside of the try
+    return db;
   } catch (e) {
     if (e.code !== 18) throw e; // not AuthenticationFailed
   }
