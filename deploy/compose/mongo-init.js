@@ -69,12 +69,15 @@ const admin = poll("log in", () => {
   } catch (e) {
     if (e.code !== 18) throw e; // not AuthenticationFailed
   }
-  if (!local.hello().isWritablePrimary) return null; // an election is under way
+  const refused = final("the database has users already, and root has another password than the secret");
+  const hello = local.hello();
+  if (hello.hosts && hello.hosts.length > 1) throw refused; // members come after the users
+  if (!hello.isWritablePrimary) return null; // an election is under way
   try {
     local.createUser({ user: "root", pwd: rootPassword, roles: ["root"] });
     print("user root is made");
   } catch (e) {
-    if (e.codeName === "Unauthorized") throw final("the database has users already, and root has another password than the secret");
+    if (e.codeName === "Unauthorized") throw refused;
     throw e;
   }
   return login();
