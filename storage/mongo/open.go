@@ -65,8 +65,12 @@ type Event struct {
 // Observer is told each event after it happened. It must be quick and safe for concurrent use.
 type Observer func(Event)
 
-// heartbeat is how often the driver hears from each member at least.
-const heartbeat = 2 * time.Second
+const (
+	// heartbeat is how often the driver hears from each member at least.
+	heartbeat = 2 * time.Second
+	// connecting is how long a connection may take to be made.
+	connecting = 3 * time.Second
+)
 
 // DefaultDatabase is the name of the database if neither the options nor the URI give one.
 const DefaultDatabase = "rollcall"
@@ -185,11 +189,11 @@ func (s *Store) clientOptions() *options.ClientOptions {
 		o.SetMaxPoolSize(s.options.MaxPoolSize)
 	}
 	if o.ConnectTimeout == nil {
-		o.SetConnectTimeout(s.options.ServerSelection)
+		o.SetConnectTimeout(connecting)
 	}
 	if o.HeartbeatInterval == nil {
-		// A member that is there and says nothing is given up after this and the connect timeout, and with it what
-		// waits for its answer.
+		// A member that is there and says nothing is given up after this and twice the connect timeout, and with it
+		// what waits for its answer.
 		o.SetHeartbeatInterval(heartbeat)
 	}
 	o.SetRetryWrites(true).SetRetryReads(true).

@@ -23,6 +23,9 @@ const (
 	// patience is how long a write sleeps in all before it gives up against others that are always faster. The
 	// context of a request ends earlier, as a rule.
 	patience = 20 * time.Second
+	// abortWait is how long it is waited for the end of a transaction that failed. One whose server does not answer
+	// ends by itself there.
+	abortWait = time.Second
 	// commitTries is how often a commit is sent whose answer was lost; the server does it once.
 	commitTries = 5
 )
@@ -90,9 +93,7 @@ func (s *Store) attempt(ctx context.Context, org scim.OrgID, look bool, f func(c
 	if err != nil {
 		return translate(ctx, "start a session", err)
 	}
-	// What outlives the caller's context is bounded by the driver's own timeout.
-	last := context.WithoutCancel(ctx)
-	defer sess.EndSession(last)
+	defer sess.EndSession(context.WithoutCancel(ctx))
 	// The commit is acknowledged by a majority, with its journal: no failover loses it.
 	err = sess.StartTransaction(options.Transaction().SetReadPreference(readpref.Primary()).SetReadConcern(readconcern.Snapshot()).SetWriteConcern(writeconcern.Majority()))
 	if err != nil {
@@ -113,15 +114,11 @@ func (s *Store) attempt(ctx context.Context, org scim.OrgID, look bool, f func(c
 	if err == nil {
 		err = ctx.Err()
 	}
-	if err != nil {
-		_ = sess.AbortTransaction(last)
+	if err != nil || !x.wrote {
+		abort(ctx, sess)
 		return err
 	}
-	if !x.wrote {
-		_ = sess.AbortTransaction(last)
-		return nil
-	}
-	if err := s.commit(last, sess); err != nil {
+	if err := s.commit(ctx, sess); err != nil {
 		return err
 	}
 	if len(x.changes) > 0 && !x.imported {
@@ -130,9 +127,23 @@ func (s *Store) attempt(ctx context.Context, org scim.OrgID, look bool, f func(c
 	return nil
 }
 
-// commit sends the commit until its answer is known. From here on the caller's context is not asked any more: the
-// write may be done.
+// abort ends a transaction, also when the caller is gone.
+func abort(ctx context.Context, sess *mongo.Session) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), abortWait)
+	defer cancel()
+	_ = sess.AbortTransaction(ctx)
+}
+
+// commit sends the commit until its answer is known or the caller's time is over. It does not stop when the caller goes
+// away: the write may be done.
 func (s *Store) commit(ctx context.Context, sess *mongo.Session) error {
+	if end, ok := ctx.Deadline(); ok {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithDeadline(context.WithoutCancel(ctx), end)
+		defer cancel()
+	} else {
+		ctx = context.WithoutCancel(ctx)
+	}
 	for try := 1; ; try++ {
 		err := sess.CommitTransaction(ctx)
 		if err == nil {
@@ -140,7 +151,7 @@ func (s *Store) commit(ctx context.Context, sess *mongo.Session) error {
 		}
 		var labeled mongo.LabeledError
 		unknown := mongo.IsTimeout(err) || errors.As(err, &labeled) && labeled.HasErrorLabel("UnknownTransactionCommitResult")
-		if !unknown || try == commitTries {
+		if !unknown || try == commitTries || ctx.Err() != nil {
 			if unknown {
 				return fmt.Errorf("mongo: commit: %w: the outcome is not known", storage.ErrUnavailable)
 			}
