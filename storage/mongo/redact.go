@@ -22,7 +22,9 @@ func (s *Store) Redact(ctx context.Context, k storage.Key) (err error) {
 	path := bson.D{{Key: "path", Value: "$$v.path"}, {Key: "old", Value: nil}, {Key: "new", Value: nil}}
 	_, err = s.db.Collection(collChanges).UpdateMany(ctx,
 		bson.D{
-			{Key: "org", Value: string(k.Org)}, {Key: "id", Value: k.ID}, {Key: "type", Value: string(k.Type)},
+			{Key: "org", Value: string(k.Org)},
+			{Key: "id", Value: k.ID},
+			{Key: "type", Value: string(k.Type)},
 			{Key: "values", Value: bson.D{{Key: "$exists", Value: true}}},
 		},
 		mongo.Pipeline{{{Key: "$set", Value: bson.D{{Key: "values", Value: bson.D{{Key: "$map", Value: bson.D{

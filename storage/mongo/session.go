@@ -114,10 +114,12 @@ func (s *Store) attempt(ctx context.Context, org scim.OrgID, look bool, f func(c
 	if err == nil {
 		err = ctx.Err()
 	}
-	if err != nil || !x.wrote {
+	if err != nil {
 		abort(ctx, sess)
 		return err
 	}
+	// One that has only read is committed as well: it may have seen what no majority has yet, and what it found is
+	// true when the commit is acknowledged.
 	if err := s.commit(ctx, sess); err != nil {
 		return err
 	}
