@@ -45,6 +45,8 @@ func (a *API) endpoints() {
 	a.organizationEndpoints()
 	a.meEndpoints()
 	a.operatorEndpoints()
+	a.memberEndpoints()
+	a.appEndpoints()
 }
 
 // route makes the router.

@@ -5,6 +5,7 @@ package lifecycle
 func (s *Service) hang() {
 	user := s.registry.Definition(typeUser)
 	user.Check = userCheck{s}
+	user.OnCreate, user.OnDelete = userCreation{s}, userDeletion{s}
 	s.registry.SetView(typeUser, userView{s})
 	rules := catalogueRules{s}
 	for _, d := range s.catalogueTypes() {

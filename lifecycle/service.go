@@ -39,6 +39,7 @@ type Service struct {
 	random    io.Reader
 	keys      keys
 	snapshots snapshots
+	burials   burials
 	pages     string
 	outbox    Outbox
 	counted   Metrics

@@ -21,6 +21,7 @@ const (
 type snapshot struct {
 	*Catalogue
 	settings Settings
+	buried   bool // somebody was removed, of whom something is kept
 	epoch    int64
 	checked  time.Time
 }
@@ -74,6 +75,9 @@ func (s *Service) fresh(ctx context.Context, org scim.OrgID) (*snapshot, error) 
 		return nil, err
 	}
 	next := &snapshot{settings: set, checked: at}
+	if next.buried, err = s.hasTombstones(ctx, org); err != nil {
+		return nil, err
+	}
 	if have := s.snapshots.get(org); have != nil && e != nil && have.epoch == e.Value.N {
 		next.Catalogue, next.epoch = have.Catalogue, have.epoch
 		s.snapshots.put(org, next)

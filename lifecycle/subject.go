@@ -54,6 +54,8 @@ const (
 
 // TokenSubject is the subject that a token stands for.
 func TokenSubject(c scim.Caller, client *scim.Client) Subject {
+	// Change rows tell what a token did by this API from what it did by SCIM: only the latter claims attributes.
+	c.Actor.Kind = actorApp
 	s := Subject{Caller: c, Kind: KindIdP, Label: client.Actor.Name, Scopes: client.Scopes}
 	has := func(scope string) bool { return slices.Contains(client.Scopes, scope) }
 	switch {

@@ -18,6 +18,9 @@ func (u userCheck) Prepare(ctx context.Context, c scim.Caller) (any, error) {
 
 // Check is pure.
 func (userCheck) Check(w *resources.Write) error {
+	if err := adminBlock(w); err != nil {
+		return err
+	}
 	snap, _ := w.State.(*snapshot)
 	return snap.admitOccupation(w)
 }

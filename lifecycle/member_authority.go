@@ -1,0 +1,165 @@
+package lifecycle
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"rollcall/scim"
+	"rollcall/storage"
+)
+
+// The kinds of actors in change rows that rules tell apart.
+const (
+	actorToken = "token" // a provisioning client, by SCIM
+	actorApp   = "app"   // a token, by the companion API
+	actorUser  = "user"  // a person
+)
+
+// How identity providers and administrators share the work (ProvisionSettings.Authority).
+const (
+	authorityStrict  = "strict"  // whom a client provisions, only it edits
+	authorityClaimed = "claimed" // what a client has written, only it edits
+	authorityShared  = "shared"  // everybody edits
+)
+
+// Claim is a client's claim on an attribute of a person: it has written it.
+type Claim struct {
+	Client scim.Actor
+	Since  time.Time
+}
+
+// historyRead bounds how far back claims are looked for: changes of one person.
+const historyRead = 1000
+
+// originPath is the attribute by which a change row shows that an administrator has taken a person over from the client.
+const originPath = scim.SchemaRollcallUser + ":origin"
+
+// claimOn returns the newest claim of a client on an attribute of a person, or with an empty path on anything of them;
+// nil if there is none. It is read from the history: what a client wrote is its own from then on.
+func (s *Service) claimOn(ctx context.Context, k storage.Key, path string) (*Claim, error) {
+	list, err := s.store.History(ctx, k, 0, historyRead)
+	if err != nil {
+		return nil, fail(k.Type, err)
+	}
+	for i := range list {
+		ch := &list[i]
+		if ch.Actor.Kind != actorToken {
+			if detached(ch) {
+				return nil, nil //nolint:nilnil // absence is an answer here
+			}
+			continue
+		}
+		if path == "" || writes(ch, path) {
+			return &Claim{Client: ch.Actor, Since: ch.At}, nil
+		}
+	}
+	return nil, nil //nolint:nilnil // absence is an answer here
+}
+
+// detached reports whether a change took the person over from the client.
+func detached(ch *storage.Change) bool {
+	for _, v := range ch.Values {
+		if v.Path == originPath && v.New == "admin" {
+			return true
+		}
+	}
+	return false
+}
+
+// writes reports whether a change wrote the attribute at path, a part of it or the whole that it is part of.
+func writes(ch *storage.Change, path string) bool {
+	for _, v := range ch.Values {
+		if v.New != nil && (pathIn(v.Path, path) || pathIn(path, v.Path)) {
+			return true
+		}
+	}
+	return false
+}
+
+// pathIn reports whether path is outer or lies in it.
+func pathIn(path, outer string) bool {
+	rest, ok := strings.CutPrefix(path, outer)
+	return ok && (rest == "" || rest[0] == '.' || rest[0] == ':')
+}
+
+// local are the attributes that are never a client's: Rollcall's own, which no provisioning client is asked for.
+func local(path string) bool {
+	for _, name := range []string{"deactivation", "expiresAt", "origin", "clientCount", "emailVerified", "lastSignInAt"} {
+		if pathIn(path, scim.SchemaRollcallUser+":"+name) {
+			return true
+		}
+	}
+	return false
+}
+
+// mayEdit refuses an edit of an attribute of a person that belongs to the client which provisions them. Cutting access is
+// always allowed and does not ask.
+func (s *Service) mayEdit(ctx context.Context, set Settings, k storage.Key, path string) error {
+	if local(path) || set.Provision.Authority == authorityShared {
+		return nil
+	}
+	asked := path
+	if set.Provision.Authority == authorityStrict {
+		asked = ""
+	}
+	claim, err := s.claimOn(ctx, k, asked)
+	if err != nil || claim == nil {
+		return err
+	}
+	e := conflict("attribute_managed", "%s comes from %s, which wrote it on %s: change it there", path, claim.Client.Name,
+		claim.Since.Format(time.DateOnly))
+	e.Path = path
+	return e
+}
+
+// Detach takes a person over from the client that provisions them: what the client has written so far no longer binds
+// administrators. A client that goes on writing claims anew what it writes.
+func (s *Service) Detach(ctx context.Context, sub Subject, id string, version int64) (*scim.Resource, error) {
+	p, _, err := s.person(ctx, sub.Org, id)
+	if err != nil {
+		return nil, err
+	}
+	if err := Allowed(sub, ActResolve, Target{User: id, Rank: p.Grant.Rank()}); err != nil {
+		return nil, err
+	}
+	k := userKey(sub.Org, id)
+	claim, err := s.claimOn(ctx, k, "")
+	if err != nil {
+		return nil, err
+	}
+	if claim == nil {
+		return nil, conflict("not_managed", "no client provisions this person")
+	}
+	rec, err := s.changeUser(ctx, s.store, sub.Caller, k, s.now(), version, func(doc scim.Attributes) error {
+		if extension(doc, "origin") == "admin" {
+			// Taken over before: the row must show that it happened again.
+			setExtension(doc, "origin", nil)
+			return nil
+		}
+		setExtension(doc, "origin", "admin")
+		return nil
+	})
+	if err != nil {
+		return nil, fail(typeUser, err)
+	}
+	if extension(mustDoc(rec), "origin") == nil {
+		rec, err = s.changeUser(ctx, s.store, sub.Caller, k, s.now(), 0, func(doc scim.Attributes) error {
+			setExtension(doc, "origin", "admin")
+			return nil
+		})
+	}
+	if err != nil {
+		return nil, fail(typeUser, err)
+	}
+	return resourceOf(rec), nil
+}
+
+// mustDoc is the document of a record that was just written.
+func mustDoc(rec *storage.Record) scim.Attributes {
+	doc, err := scim.DecodeAttributes(rec.Doc)
+	if err != nil {
+		return scim.Attributes{}
+	}
+	return doc
+}
