@@ -2,6 +2,7 @@ package admin
 
 import (
 	"bytes"
+	"maps"
 	"net/http"
 	"strconv"
 	"strings"
@@ -61,9 +62,7 @@ func (x *exchange) send() {
 	x.alwaysHeaders(a.Header())
 	x.notModified()
 	out := x.w.Header()
-	for name, values := range a.header {
-		out[name] = values
-	}
+	maps.Copy(out, a.header)
 	if a.status == statusClientGone {
 		x.w.WriteHeader(http.StatusServiceUnavailable)
 		return

@@ -102,11 +102,9 @@ func (a *API) describe(o *operation) huma.Operation {
 func header(name, doc string, most int) *huma.Param {
 	return &huma.Param{
 		Name: name, In: "header", Description: doc,
-		Schema: &huma.Schema{Type: huma.TypeString, MinLength: ptr(1), MaxLength: &most},
+		Schema: &huma.Schema{Type: huma.TypeString, MinLength: new(1), MaxLength: &most},
 	}
 }
-
-func ptr[T any](v T) *T { return &v }
 
 func (a *API) problemSchema() *huma.Schema {
 	return a.huma.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[Problem](), true, "Problem")

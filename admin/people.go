@@ -67,8 +67,7 @@ func (x *exchange) person(token string) error {
 	}
 	m, err := x.api.People.Members.Member(x.ctx, p, x.req.Header.Get(organizationHeader))
 	if err != nil {
-		var known *scim.Error
-		if errors.As(err, &known) {
+		if _, known := errors.AsType[*scim.Error](err); known {
 			x.api.Metrics.AuthFailure("stranger")
 		}
 		return err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"maps"
 	"math"
 	"net/http"
 	"strconv"
@@ -99,9 +100,7 @@ func (x *exchange) fail(err error) {
 	}
 	r := x.refuse(err)
 	h := x.answer.Header()
-	for name, values := range r.GetHeaders() {
-		h[name] = values
-	}
+	maps.Copy(h, r.GetHeaders())
 	if r.Status == http.StatusRequestEntityTooLarge {
 		h.Set("Connection", "close") // what is left of the body is not worth reading
 	}

@@ -151,8 +151,10 @@ func parseEntitled(kind, value string) Entitled {
 // Grant works out what a person may do: what roles, occupation, groups and entitlements of their own give, without what
 // roles suppress, within what the plan has. It is pure.
 func (c *Catalogue) Grant(f Facts, plan Plan) *Grant {
-	g := &granting{c: c, roles: map[*Role]*GrantedRole{}, permissions: map[string]*GrantedPermission{},
-		modules: map[*Entitlement]*GrantedModule{}, subAccounts: map[*Entitlement]*GrantedSubAccount{}}
+	g := &granting{
+		c: c, roles: map[*Role]*GrantedRole{}, permissions: map[string]*GrantedPermission{},
+		modules: map[*Entitlement]*GrantedModule{}, subAccounts: map[*Entitlement]*GrantedSubAccount{},
+	}
 	out := &Grant{Active: f.Active, suppressed: map[string][]string{}}
 	g.out = out
 	for _, key := range f.Roles {

@@ -166,8 +166,17 @@ func TestCovers(t *testing.T) {
 		pattern, permission string
 		want                bool
 	}{
-		{"*", "a.b", true}, {"*", "*", true}, {"a.*", "a.b", true}, {"a.*", "a.b.*", true}, {"a.*", "a.*", true}, {"a.*", "ab.c", false},
-		{"a.*", "a", false}, {"a.b", "a.b", true}, {"a.b", "a.b.c", false}, {"a.b.*", "a.*", false}, {"a*", "ab", false},
+		{"*", "a.b", true},
+		{"*", "*", true},
+		{"a.*", "a.b", true},
+		{"a.*", "a.b.*", true},
+		{"a.*", "a.*", true},
+		{"a.*", "ab.c", false},
+		{"a.*", "a", false},
+		{"a.b", "a.b", true},
+		{"a.b", "a.b.c", false},
+		{"a.b.*", "a.*", false},
+		{"a*", "ab", false},
 	} {
 		if got := covers(tt.pattern, tt.permission); got != tt.want {
 			t.Errorf("%s covers %s: %v", tt.pattern, tt.permission, got)
@@ -182,8 +191,10 @@ func TestFactsOf(t *testing.T) {
 		"entitlements":          []any{scim.Attributes{"value": "pricing:read", "type": "Module"}},
 		scim.SchemaRollcallUser: scim.Attributes{"occupation": "x", "expiresAt": "2026-01-01T00:00:00.001Z"},
 	}
-	want := Facts{Active: true, Roles: []string{"a"}, Occupation: "x", Groups: []string{"g"},
-		Entitlements: []Entitled{{Key: "pricing", Kind: resources.EntitlementModule, Read: true}}}
+	want := Facts{
+		Active: true, Roles: []string{"a"}, Occupation: "x", Groups: []string{"g"},
+		Entitlements: []Entitled{{Key: "pricing", Kind: resources.EntitlementModule, Read: true}},
+	}
 	if d := cmp.Diff(want, FactsOf(doc, []scim.Membership{{ID: "g"}}, at)); d != "" {
 		t.Errorf("facts (-want +got):\n%s", d)
 	}

@@ -203,8 +203,10 @@ func (p *invitePolicy) form(v *Invite, now time.Time) error {
 		n    int
 		most int
 	}{
-		{"roles", len(v.Roles), maxInviteGrants}, {"entitlements", len(v.Entitlements), maxInviteGrants},
-		{"groups", len(v.Groups), maxInviteGrants}, {"clients", len(v.Clients), maxInviteClients},
+		{"roles", len(v.Roles), maxInviteGrants},
+		{"entitlements", len(v.Entitlements), maxInviteGrants},
+		{"groups", len(v.Groups), maxInviteGrants},
+		{"clients", len(v.Clients), maxInviteClients},
 	} {
 		if l.n > l.most {
 			return invalid(l.path, "too_many", "must have %d values at most", l.most)

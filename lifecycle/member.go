@@ -27,7 +27,7 @@ type Deactivation struct {
 	Note   string    // for administrators
 }
 
-const maxNote = 1000 // characters
+const maxDeactivationNote = 1000 // characters
 
 // Deactivate cuts a person's access at once and keeps everything else. It is reversible: Activate, or Until. Open invites
 // to the person are revoked. With a version that is not 0 it is refused, 412, if the person has another.
@@ -42,8 +42,8 @@ func (s *Service) Deactivate(ctx context.Context, sub Subject, id string, versio
 	if !d.Until.IsZero() && !d.Until.After(now) {
 		return nil, invalid("until", "out_of_range", "must lie in the future")
 	}
-	if len([]rune(d.Note)) > maxNote {
-		return nil, invalid("note", "too_long", "must have at most %d characters", maxNote)
+	if len([]rune(d.Note)) > maxDeactivationNote {
+		return nil, invalid("note", "too_long", "must have at most %d characters", maxDeactivationNote)
 	}
 	why := scim.Attributes{"at": scim.FormatTime(now), "by": sub.actorID(), "reason": d.Reason}
 	if sub.Label != "" {

@@ -157,7 +157,7 @@ func find[T any](ctx context.Context, s *Service, org scim.OrgID, t scim.TypeNam
 func (s *Service) field(t scim.TypeName, path string) query.Field {
 	p, err := s.registry.Type(t).ParsePath(path, nil)
 	if err != nil {
-		panic(fmt.Sprintf("lifecycle: %s has no %s: %v", t, path, err)) //nolint:forbidigo // a mistake in the code, found by any test
+		panic(fmt.Sprintf("lifecycle: %s has no %s: %v", t, path, err))
 	}
 	return p.Field()
 }

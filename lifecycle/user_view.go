@@ -177,7 +177,8 @@ func (r rewriter) anyOf(values []string, has func(string) query.Expr) query.Expr
 func (r rewriter) effective(x query.Expr) query.Expr {
 	ends := r.s.field(typeUser, scim.SchemaRollcallUser+":expiresAt")
 	return query.And{
-		x, query.Not{Expr: r.deactivated()},
+		x,
+		query.Not{Expr: r.deactivated()},
 		query.Not{Expr: query.Compare{Field: ends, Op: query.Le, Value: query.Value{Kind: query.DateTime, Str: r.now}}},
 	}
 }

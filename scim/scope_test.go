@@ -37,12 +37,12 @@ func TestAllows(t *testing.T) {
 
 func TestValidScope(t *testing.T) {
 	endpoints := []string{"/Users", "/Groups"}
-	for _, s := range []string{"scim", "scim:read", "admin", "scim:users", "scim:users:read", "scim:groups"} {
+	for _, s := range []string{"scim", "scim:read", "admin", "scim:users", "scim:users:read", "scim:groups", "admin:read", "admin:invites", "operator"} {
 		if !scim.ValidScope(s, endpoints) {
 			t.Errorf("ValidScope(%q) = false", s)
 		}
 	}
-	for _, s := range []string{"", "SCIM", "scim:", "scim:devices", "scim:users:write", "read", "admin:read"} {
+	for _, s := range []string{"", "SCIM", "scim:", "scim:devices", "scim:users:write", "read", "admin:", "admin:everything"} {
 		if scim.ValidScope(s, endpoints) {
 			t.Errorf("ValidScope(%q) = true", s)
 		}

@@ -244,9 +244,10 @@ func TestSettingsTable(t *testing.T) {
 func countFields(t reflect.Type) int {
 	n := 0
 	for f := range t.Fields() {
-		if f.Type == reflect.TypeFor[Limits]() || f.Type == reflect.TypeFor[Timeouts]() {
+		switch f.Type {
+		case reflect.TypeFor[Limits](), reflect.TypeFor[Timeouts](), reflect.TypeFor[MailConfig]():
 			n += countFields(f.Type)
-		} else {
+		default:
 			n++
 		}
 	}
