@@ -16,13 +16,6 @@ const (
 	actorUser  = "user"  // a person
 )
 
-// How identity providers and administrators share the work (ProvisionSettings.Authority).
-const (
-	authorityStrict  = "strict"  // whom a client provisions, only it edits
-	authorityClaimed = "claimed" // what a client has written, only it edits
-	authorityShared  = "shared"  // everybody edits
-)
-
 // Claim is a client's claim on an attribute of a person: it has written it.
 type Claim struct {
 	Client scim.Actor
@@ -81,36 +74,6 @@ func writes(ch *storage.Change, path string) bool {
 func pathIn(path, outer string) bool {
 	rest, ok := strings.CutPrefix(path, outer)
 	return ok && (rest == "" || rest[0] == '.' || rest[0] == ':')
-}
-
-// local are the attributes that are never a client's: Rollcall's own, which no provisioning client is asked for.
-func local(path string) bool {
-	for _, name := range []string{"deactivation", "expiresAt", "origin", "clientCount", "emailVerified", "lastSignInAt"} {
-		if pathIn(path, scim.SchemaRollcallUser+":"+name) {
-			return true
-		}
-	}
-	return false
-}
-
-// mayEdit refuses an edit of an attribute of a person that belongs to the client which provisions them. Cutting access is
-// always allowed and does not ask.
-func (s *Service) mayEdit(ctx context.Context, set Settings, k storage.Key, path string) error {
-	if local(path) || set.Provision.Authority == authorityShared {
-		return nil
-	}
-	asked := path
-	if set.Provision.Authority == authorityStrict {
-		asked = ""
-	}
-	claim, err := s.claimOn(ctx, k, asked)
-	if err != nil || claim == nil {
-		return err
-	}
-	e := conflict("attribute_managed", "%s comes from %s, which wrote it on %s: change it there", path, claim.Client.Name,
-		claim.Since.Format(time.DateOnly))
-	e.Path = path
-	return e
 }
 
 // Detach takes a person over from the client that provisions them: what the client has written so far no longer binds

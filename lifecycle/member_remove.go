@@ -4,10 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"slices"
 	"time"
 
-	"rollcall/mail"
 	"rollcall/resources"
 	"rollcall/scim"
 	"rollcall/scim/query"
@@ -228,25 +226,4 @@ func (s *Service) joinGroups(ctx context.Context, tx storage.Tx, c scim.Caller, 
 		}
 	}
 	return nil
-}
-
-// removedSince reports whether somebody with the address was removed at or after t: what was sent to them before leads to
-// nothing any more.
-func (s *Service) removedSince(ctx context.Context, org scim.OrgID, address string, t time.Time) (bool, error) {
-	n, err := s.count(ctx, org, typeTombstone, query.And{
-		s.eq(typeTombstone, "emails", s.linkDigest("address "+mail.Fold(address))),
-		s.when(typeTombstone, "removedAt", query.Ge, t),
-	})
-	return n > 0, err
-}
-
-// lastRemoved returns when somebody with the address was removed last; zero if never, as far as is remembered.
-func (s *Service) lastRemoved(ctx context.Context, org scim.OrgID, address string) (time.Time, error) {
-	where := s.eq(typeTombstone, "emails", s.linkDigest("address "+mail.Fold(address)))
-	list, err := find[tombstone](ctx, s, org, typeTombstone, where, 100)
-	if err != nil || len(list) == 0 {
-		return time.Time{}, err
-	}
-	last := slices.MaxFunc(list, func(a, b *record[tombstone]) int { return a.Value.RemovedAt.Compare(b.Value.RemovedAt.Time) })
-	return last.Value.RemovedAt.Time, nil
 }
