@@ -47,6 +47,11 @@ func (a *API) endpoints() {
 	a.operatorEndpoints()
 	a.memberEndpoints()
 	a.appEndpoints()
+	a.roleEndpoints()
+	a.occupationEndpoints()
+	a.entitlementEndpoints()
+	a.accessEndpoints()
+	a.changeRequestEndpoints()
 }
 
 // route makes the router.

@@ -7,9 +7,9 @@ import (
 
 // Consequences are what a change makes of what a person may do.
 type Consequences struct {
-	Lost    []string `json:"lost" doc:"Permissions, modules (module:key) and sub-accounts (subAccount:key) that the person has now and would not have."`
-	Gained  []string `json:"gained" doc:"What the person would have and has not now."`
-	Orphans []Orphan `json:"orphans" doc:"What would have nobody any more who manages it as its owner."`
+	Lost    []string `json:"lost" nullable:"false" doc:"Permissions, modules (module:key) and sub-accounts (subAccount:key) that the person has now and would not have."`
+	Gained  []string `json:"gained" nullable:"false" doc:"What the person would have and has not now."`
+	Orphans []Orphan `json:"orphans" nullable:"false" doc:"What would have nobody any more who manages it as its owner."`
 }
 
 // Orphan is a kind of things that a person owns and could not manage any more.
