@@ -86,7 +86,7 @@ func showAccess(g *lifecycle.Grant) Access {
 
 func (a *API) accessEndpoints() {
 	handle(a, operation{
-		id: "get-access", method: http.MethodGet, path: "/members/{id}/access", tag: accessTag,
+		id: "get-member-grant", method: http.MethodGet, path: "/members/{id}/grant", tag: accessTag,
 		summary: "What a person may do, and what gives it", scope: scim.ScopeAdminMembers,
 	}, func(ctx context.Context, c *Call, in *IDPath) (*entry[Access], error) {
 		p, err := a.Lifecycle.Person(ctx, c.Subject, in.ID)
@@ -206,7 +206,8 @@ type changeMemberOccupationInput struct {
 type occupationChangeOutput struct {
 	Body struct {
 		Consequences
-		Request *ChangeRequest `json:"request,omitempty" doc:"What waits for an approval; nothing has changed then."`
+		// No doc of its own: a description beside a reference hides what is referred to from some readers of the document.
+		Request *ChangeRequest `json:"request,omitempty"`
 	}
 }
 

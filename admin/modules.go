@@ -76,24 +76,40 @@ func (c SubAccountChange) on(e lifecycle.Entitlement) lifecycle.Entitlement {
 	return e
 }
 
+// NewModule is a module that is to be made.
+type NewModule struct {
+	Key string `json:"key" minLength:"1" maxLength:"100" pattern:"^[^:]+$" doc:"What the entitlements of a user hold; it cannot be changed."`
+	ModuleChange
+}
+
+// NewSubAccount is a sub-account that is to be made.
+type NewSubAccount struct {
+	Key string `json:"key" minLength:"1" maxLength:"100" pattern:"^[^:]+$" doc:"What the entitlements of a user hold; it cannot be changed."`
+	SubAccountChange
+}
+
+func (n NewModule) key() string     { return n.Key }
+func (n NewSubAccount) key() string { return n.Key }
+
+// newEntitlement is what modules and sub-accounts are made with.
+type newEntitlement interface {
+	entitlementChange
+	key() string
+}
+
 // entitlementChange is what modules and sub-accounts are written with.
 type entitlementChange interface {
 	on(e lifecycle.Entitlement) lifecycle.Entitlement
 }
 
 // entitlements are the endpoints of one kind of entitlements.
-type entitlements[T any, C entitlementChange] struct {
+type entitlements[T any, N newEntitlement, C entitlementChange] struct {
 	*API
 	kind, path string
 	show       func(*lifecycle.Entitlement) T
 }
 
-type createEntitlementInput[C any] struct {
-	Body struct {
-		Key    string `json:"key" minLength:"1" maxLength:"100" pattern:"^[^:]+$" doc:"What the entitlements of a user hold; it cannot be changed."`
-		Values C      `json:"values,omitempty" doc:"What else there is to say; all of it has a default."`
-	}
-}
+type createEntitlementInput[N any] struct{ Body N }
 
 type changeEntitlementInput[C any] struct {
 	IDPath
@@ -101,11 +117,11 @@ type changeEntitlementInput[C any] struct {
 }
 
 func (a *API) entitlementEndpoints() {
-	entitlementsOf(entitlements[Module, ModuleChange]{a, resources.EntitlementModule, "/modules", showModule}, "module", "modules")
-	entitlementsOf(entitlements[SubAccount, SubAccountChange]{a, resources.EntitlementSubAccount, "/sub-accounts", showSubAccount}, "sub-account", "sub-accounts")
+	entitlementsOf(entitlements[Module, NewModule, ModuleChange]{a, resources.EntitlementModule, "/modules", showModule}, "module", "modules")
+	entitlementsOf(entitlements[SubAccount, NewSubAccount, SubAccountChange]{a, resources.EntitlementSubAccount, "/sub-accounts", showSubAccount}, "sub-account", "sub-accounts")
 }
 
-func entitlementsOf[T any, C entitlementChange](e entitlements[T, C], one, many string) {
+func entitlementsOf[T any, N newEntitlement, C entitlementChange](e entitlements[T, N, C], one, many string) {
 	handle(e.API, operation{
 		id: "list-" + many, method: http.MethodGet, path: e.path, tag: catalogueTag, summary: "All " + many + ", by key",
 	}, e.list)
@@ -126,7 +142,7 @@ func entitlementsOf[T any, C entitlementChange](e entitlements[T, C], one, many 
 	}, e.delete)
 }
 
-func (e entitlements[T, C]) list(ctx context.Context, c *Call, _ *struct{}) (*entries[T], error) {
+func (e entitlements[T, N, C]) list(ctx context.Context, c *Call, _ *struct{}) (*entries[T], error) {
 	cat, err := e.Lifecycle.ReadCatalogue(ctx, c.Subject)
 	if err != nil {
 		return nil, err
@@ -134,7 +150,7 @@ func (e entitlements[T, C]) list(ctx context.Context, c *Call, _ *struct{}) (*en
 	return listed(cat.Entitlements(e.kind), e.show), nil
 }
 
-func (e entitlements[T, C]) find(ctx context.Context, c *Call, id string) (*lifecycle.Entitlement, error) {
+func (e entitlements[T, N, C]) find(ctx context.Context, c *Call, id string) (*lifecycle.Entitlement, error) {
 	cat, err := e.Lifecycle.ReadCatalogue(ctx, c.Subject)
 	if err != nil {
 		return nil, err
@@ -145,7 +161,7 @@ func (e entitlements[T, C]) find(ctx context.Context, c *Call, id string) (*life
 	return nil, scim.NotFound("Entitlement")
 }
 
-func (e entitlements[T, C]) get(ctx context.Context, c *Call, in *IDPath) (*entry[T], error) {
+func (e entitlements[T, N, C]) get(ctx context.Context, c *Call, in *IDPath) (*entry[T], error) {
 	x, err := e.find(ctx, c, in.ID)
 	if err != nil {
 		return nil, err
@@ -153,16 +169,16 @@ func (e entitlements[T, C]) get(ctx context.Context, c *Call, in *IDPath) (*entr
 	return &entry[T]{tag(x.Version), e.show(x)}, nil
 }
 
-func (e entitlements[T, C]) create(ctx context.Context, c *Call, in *createEntitlementInput[C]) (*createdEntry[T], error) {
-	fresh := lifecycle.Entitlement{Key: in.Body.Key, Kind: e.kind, Display: in.Body.Key, Supported: true}
-	x, err := e.Lifecycle.SaveEntitlement(ctx, c.Subject, "", scim.Precondition{}, in.Body.Values.on(fresh))
+func (e entitlements[T, N, C]) create(ctx context.Context, c *Call, in *createEntitlementInput[N]) (*createdEntry[T], error) {
+	fresh := lifecycle.Entitlement{Key: in.Body.key(), Kind: e.kind, Display: in.Body.key(), Supported: true}
+	x, err := e.Lifecycle.SaveEntitlement(ctx, c.Subject, "", scim.Precondition{}, in.Body.on(fresh))
 	if err != nil {
 		return nil, err
 	}
 	return &createdEntry[T]{tag(x.Version), DefaultBasePath + e.path + "/" + x.ID, e.show(x)}, nil
 }
 
-func (e entitlements[T, C]) change(ctx context.Context, c *Call, in *changeEntitlementInput[C]) (*entry[T], error) {
+func (e entitlements[T, N, C]) change(ctx context.Context, c *Call, in *changeEntitlementInput[C]) (*entry[T], error) {
 	was, err := e.find(ctx, c, in.ID)
 	if err != nil {
 		return nil, err
@@ -174,6 +190,6 @@ func (e entitlements[T, C]) change(ctx context.Context, c *Call, in *changeEntit
 	return &entry[T]{tag(x.Version), e.show(x)}, nil
 }
 
-func (e entitlements[T, C]) delete(ctx context.Context, c *Call, in *IDPath) (*struct{}, error) {
+func (e entitlements[T, N, C]) delete(ctx context.Context, c *Call, in *IDPath) (*struct{}, error) {
 	return nil, e.Lifecycle.DeleteEntry(ctx, c.Subject, "Entitlement", e.kind, in.ID, c.If)
 }

@@ -133,6 +133,7 @@ func (w *world) serve(t testing.TB, registry *resources.Registry, requests *test
 		Resources: w.Resources, Lifecycle: w.Lifecycle, Auth: w.Resources, Metrics: w.Metrics, Logger: log, Now: w.Clock.Now, NewID: requests.New,
 		Key: key, Timeout: time.Minute, Version: "test",
 	}
+	o.People = &admin.People{Verifier: signedIn{w}, Members: signedIn{w}}
 	if tweak != nil {
 		tweak(&o)
 	}
@@ -183,7 +184,7 @@ func (w *world) request(t testing.TB, r *transcript.Request) *http.Request {
 	if r.Who != "" {
 		text, ok := w.tokens[r.Who]
 		if !ok {
-			t.Fatalf("nobody is called %s", r.Who)
+			text = personToken(r.Who)
 		}
 		req.Header.Set("Authorization", "Bearer "+text)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	"rollcall/resources"
 	"rollcall/scim"
@@ -61,6 +62,20 @@ func (s *Service) mayShape(ctx context.Context, sub Subject, snap *snapshot, was
 	if now.OrgAdmin && (was == nil || !was.OrgAdmin) {
 		return forbidden("role_above_yours", "only an owner makes a role one of administrators")
 	}
+	var have []string
+	if was != nil {
+		have = was.Permissions
+	}
+	return s.mayGive(ctx, sub, snap, have, now.Permissions)
+}
+
+// mayGive keeps people from giving by a role or an occupation what they may not do themselves. It is about the
+// permissions over the organization; those of applications are the applications' to name and whoever may write the
+// catalogue gives them. have are those that the entry gives already.
+func (s *Service) mayGive(ctx context.Context, sub Subject, snap *snapshot, have, want []string) error {
+	if sub.Kind == KindOwner {
+		return nil
+	}
 	mine := snap.Grant(Facts{Active: true, Roles: []string{RoleAdmin}}, snap.settings.Plan) // what a token stands for
 	if sub.User != "" {
 		p, _, err := s.person(ctx, sub.Org, sub.User)
@@ -69,16 +84,27 @@ func (s *Service) mayShape(ctx context.Context, sub Subject, snap *snapshot, was
 		}
 		mine = p.Grant
 	}
-	for i, p := range now.Permissions {
+	for i, p := range want {
 		given := slices.ContainsFunc(mine.Permissions, func(m GrantedPermission) bool { return covers(m.Value, p) })
-		if !given && (was == nil || !slices.Contains(was.Permissions, p)) {
+		if !given && governs(p) && !slices.Contains(have, p) {
 			return &scim.Error{
 				Status: 403, Code: "permission_not_yours", Path: fmt.Sprintf("permissions[%d]", i),
-				Detail: fmt.Sprintf("permissions[%d]: you can give permissions that you have", i),
+				Detail: fmt.Sprintf("permissions[%d]: you can give permissions over the organization that you have", i),
 			}
 		}
 	}
 	return nil
+}
+
+// governs reports whether a permission is over the organization itself: all, or one of the areas that the built-in role
+// of administrators is about.
+func governs(permission string) bool {
+	area, _, _ := strings.Cut(permission, ".")
+	switch area {
+	case "*", "account", "audit", "catalog", "clients", "invites", "join", "org", "profile", "users":
+		return true
+	}
+	return false
 }
 
 // SaveOccupation makes an occupation, or with an id replaces what one is.
@@ -87,12 +113,16 @@ func (s *Service) SaveOccupation(ctx context.Context, sub Subject, id string, pr
 	if err != nil {
 		return nil, err
 	}
+	var have []string
 	if id != "" {
 		was := snap.OccupationByID(id)
 		if was == nil {
 			return nil, notFound(typeOccupation)
 		}
-		o.Key = was.Key
+		o.Key, have = was.Key, was.Permissions
+	}
+	if err := s.mayGive(ctx, sub, snap, have, o.Permissions); err != nil {
+		return nil, err
 	}
 	rec, err := s.saveEntry(ctx, sub, typeOccupation, id, pre, o.doc())
 	if err != nil {

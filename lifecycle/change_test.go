@@ -250,9 +250,11 @@ func TestSaveRole(t *testing.T) {
 		wantCode(t, name+": admin", save(sub, "", Role{Key: "x", Rank: 10, OrgAdmin: true}), 403, "role_above_yours")
 		wantCode(t, name+": permission", save(sub, "", Role{Key: "x", Rank: 10, Permissions: []string{"users.read", "account.close"}}), 403, "permission_not_yours")
 		wantCode(t, name+": own role", save(sub, idOf("role", string(f.org), "admin"), Role{Rank: 10}), 403, "role_above_yours")
-		if err := save(sub, "", Role{Key: name + "s", Rank: 79, Permissions: []string{"users.read"}, Supported: true}); err != nil {
+		if err := save(sub, "", Role{Key: name + "s", Rank: 79, Permissions: []string{"users.read", "till.*"}, Supported: true}); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
+		_, err := f.SaveOccupation(t.Context(), sub, "", scim.Precondition{}, Occupation{Key: "x", Active: true, SelfAssignable: true, Permissions: []string{"*"}})
+		wantCode(t, name+": by an occupation", err, 403, "permission_not_yours")
 	}
 	wantCode(t, "module", save(owner, "", Role{Key: "x", Modules: []string{"gone"}}), 400, "unknown_module")
 	if err := save(owner, "", Role{Key: "boss", Rank: 100, OrgAdmin: true, Permissions: []string{"*"}, Supported: true}); err != nil {
