@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -51,17 +52,29 @@ func (x *exchange) token(text string) error {
 		Kind: Token, OrgSlug: client.OrgSlug,
 		Subject: lifecycle.TokenSubject(scim.Caller{Org: client.Org, Actor: client.Actor, RequestID: x.id}, client),
 	}
-	if reason, wait := x.api.Rates.Request(client, x.start); wait > 0 {
-		x.reject(reason)
-		return &scim.Error{
-			Status: http.StatusTooManyRequests, RetryAfter: wait,
-			Detail: "too many requests: the rate that the operator set is used up",
-		}
+	if err := x.admit(client); err != nil {
+		return err
 	}
 	if x.operation.access == forAll || x.operation.allowed(client.Scopes) {
 		return nil
 	}
 	return x.lacks(x.operation.wants())
+}
+
+// retryProvider is how long to wait for an identity provider that does not answer.
+const retryProvider = 10 * time.Second
+
+// admit counts the request against the rates of organization and actor.
+func (x *exchange) admit(client *scim.Client) error {
+	reason, wait := x.api.Rates.Request(client, x.start)
+	if wait == 0 {
+		return nil
+	}
+	x.reject(reason)
+	return &scim.Error{
+		Status: http.StatusTooManyRequests, RetryAfter: wait,
+		Detail: "too many requests: the rate that the operator set is used up",
+	}
 }
 
 // unauthenticated answers a credential that is not good; the client does not learn more than the detail says.
@@ -97,7 +110,7 @@ func (a *API) check(o *operation) func(huma.Context, func(huma.Context)) {
 			x.fail(err)
 			return
 		}
-		next(quiet{ctx})
+		x.once(func() { next(quiet{ctx}) })
 	}
 }
 

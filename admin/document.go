@@ -70,6 +70,14 @@ func (a *API) publish() error {
 	// huma's own model of errors is registered with every operation and answered by none.
 	delete(doc.Components.Schemas.Map(), "ErrorModel")
 	delete(doc.Components.Schemas.Map(), "ErrorDetail")
+	for _, item := range doc.Paths {
+		if op := item.Get; op != nil && op.Responses["200"] != nil && op.Responses["200"].Headers["ETag"] != nil {
+			op.Responses["304"] = &huma.Response{Description: "The client has this version: If-None-Match named it."}
+		}
+	}
+	for _, s := range doc.Components.Schemas.Map() {
+		bareReferences(s)
+	}
 	text, err := json.Marshal(doc)
 	if err != nil {
 		return err
@@ -77,4 +85,18 @@ func (a *API) publish() error {
 	sum := sha256.Sum256(text)
 	a.document = document{text: text, tag: `"` + hex.EncodeToString(sum[:16]) + `"`}
 	return nil
+}
+
+// bareReferences takes from references what stands beside them. OpenAPI 3.1 allows that, and too many readers of
+// documents then see neither.
+func bareReferences(s *huma.Schema) {
+	for _, p := range s.Properties {
+		if p.Ref != "" {
+			p.Description, p.Examples = "", nil
+		}
+		if p.Items != nil {
+			bareReferences(p.Items)
+		}
+		bareReferences(p)
+	}
 }

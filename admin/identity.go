@@ -24,15 +24,7 @@ type Identity struct {
 	Kind    Kind
 	Subject lifecycle.Subject // whom the rules see
 	OrgSlug string
-	Person  *Person // of a person
-}
-
-// Person is who an OpenID provider says that somebody is.
-type Person struct {
-	Issuer, Subject string
-	Email           string
-	EmailVerified   bool
-	Name            string
+	Login   *lifecycle.Login // of a person
 }
 
 // Call is one request as a handler is given it.

@@ -10,7 +10,8 @@ type Me struct {
 	Kind         string          `json:"kind" enum:"token,person"`
 	ID           string          `json:"id" doc:"Of the token, or of the user that the person is."`
 	Name         string          `json:"name"`
-	Scopes       []string        `json:"scopes,omitempty" doc:"Of a token."`
+	Scopes       []string        `json:"scopes,omitempty" nullable:"false" doc:"Of a token."`
+	Roles        []string        `json:"roles,omitempty" nullable:"false" doc:"Of a person."`
 	Login        *Login          `json:"login,omitempty" doc:"Of a person."`
 	Organization OrganizationRef `json:"organization"`
 }
@@ -43,8 +44,8 @@ func (a *API) getMe(_ context.Context, c *Call, _ *struct{}) (*meOutput, error) 
 		Kind: "token", ID: c.Subject.Actor.ID, Name: c.Subject.Actor.Name, Scopes: c.Subject.Scopes,
 		Organization: OrganizationRef{string(c.Subject.Org), c.OrgSlug},
 	}
-	if p := c.Person; p != nil {
-		me.Kind = "person"
+	if p := c.Login; p != nil {
+		me.Kind, me.Roles = "person", c.Subject.Roles
 		me.Login = &Login{Issuer: p.Issuer, Subject: p.Subject, Email: p.Email, EmailVerified: p.EmailVerified}
 	}
 	return &meOutput{me}, nil

@@ -90,6 +90,10 @@ func (a *API) describe(o *operation) huma.Operation {
 		op.Responses["401"] = &huma.Response{Description: "The credentials are missing or not valid.", Content: problems}
 		op.Responses["403"] = &huma.Response{Description: "Not allowed; code says why.", Content: problems}
 	}
+	if o.idempotent() {
+		op.Parameters = append(op.Parameters, header(idempotencyHeader,
+			"Carry the request out once, however often it is sent: for 24 hours the same key gets the first answer again.", maxIdempotencyKey))
+	}
 	if o.conditional {
 		op.Parameters = append(op.Parameters, header("If-Match",
 			"The ETag of the version that is to be changed; another one answers 412.", 200))

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"rollcall/internal/edge"
+	"rollcall/internal/idtoken"
 	"rollcall/internal/seal"
 	"rollcall/lifecycle"
 	"rollcall/resources"
@@ -30,8 +31,8 @@ type Options struct {
 	Resources *resources.Service
 	Lifecycle *lifecycle.Service
 	Auth      Authenticator
-	People    *People // nil: nobody but tokens gets in
-	Metrics   Metrics // nil counts nothing
+	People    *idtoken.Verifier // nil: nobody but tokens gets in
+	Metrics   Metrics           // nil counts nothing
 	Logger    *slog.Logger
 	Now       func() time.Time
 	NewID     func() string // request ids

@@ -2,6 +2,7 @@ package admin_test
 
 import (
 	"bytes"
+	"context"
 	"io"
 	"log/slog"
 	"math/rand/v2"
@@ -13,6 +14,8 @@ import (
 	"time"
 
 	"rollcall/admin"
+	"rollcall/internal/idtoken"
+	"rollcall/internal/idtoken/idtokentest"
 	"rollcall/internal/testkit"
 	"rollcall/internal/transcript"
 	"rollcall/lifecycle"
@@ -41,6 +44,7 @@ type world struct {
 	Log       *lockedLog
 
 	tokens map[string]string
+	issuer *idtokentest.Issuer // signs in the people of acme
 	doc    *contract
 }
 
@@ -129,11 +133,17 @@ func (w *world) serve(t testing.TB, registry *resources.Registry, requests *test
 	if err != nil {
 		t.Fatal(err)
 	}
+	w.issuer = idtokentest.NewAt(t, "https://login.example.com")
+	people, err := idtoken.New([]idtoken.Issuer{
+		{URL: w.issuer.URL, Audience: idtokentest.Audience, Organization: "acme"},
+	}, w.Clock.Now, w.issuer)
+	if err != nil {
+		t.Fatal(err)
+	}
 	o := admin.Options{
-		Resources: w.Resources, Lifecycle: w.Lifecycle, Auth: w.Resources, Metrics: w.Metrics, Logger: log, Now: w.Clock.Now, NewID: requests.New,
+		People: people, Resources: w.Resources, Lifecycle: w.Lifecycle, Auth: w.Resources, Metrics: w.Metrics, Logger: log, Now: w.Clock.Now, NewID: requests.New,
 		Key: key, Timeout: time.Minute, Version: "test",
 	}
-	o.People = &admin.People{Verifier: signedIn{w}, Members: signedIn{w}}
 	if tweak != nil {
 		tweak(&o)
 	}
@@ -167,6 +177,8 @@ func (w *world) Do(t testing.TB, r *transcript.Request) *httptest.ResponseRecord
 	return rec
 }
 
+// request makes a request by a token's name, or as the person of that name, who signed in at acme's provider just now with
+// the address name@example.com.
 func (w *world) request(t testing.TB, r *transcript.Request) *http.Request {
 	t.Helper()
 	var body io.Reader
@@ -184,7 +196,7 @@ func (w *world) request(t testing.TB, r *transcript.Request) *http.Request {
 	if r.Who != "" {
 		text, ok := w.tokens[r.Who]
 		if !ok {
-			text = personToken(r.Who)
+			text = w.issuer.Sign(w.issuer.Claims(r.Who, r.Who+"@example.com", w.Clock.Now()))
 		}
 		req.Header.Set("Authorization", "Bearer "+text)
 	}
@@ -276,3 +288,9 @@ func (l *lockedRandom) Read(b []byte) (int, error) {
 	defer l.mu.Unlock()
 	return l.r.Read(b)
 }
+
+// authFunc is an admin.Authenticator.
+type authFunc func() (*scim.Client, error)
+
+// Authenticate is the function.
+func (f authFunc) Authenticate(context.Context, string) (*scim.Client, error) { return f() }
