@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -30,8 +31,12 @@ func newShared(c *Config) shared {
 
 // newCompanion returns the companion API.
 func newCompanion(c *Config, db *database, m *metrics.Metrics, log *slog.Logger, key []byte, s shared) (http.Handler, error) {
+	people, err := c.people()
+	if err != nil {
+		return nil, fmt.Errorf("oidc-issuer: %w", err)
+	}
 	return admin.New(admin.Options{
-		Resources: db.service, Lifecycle: db.people, Auth: db.service, Metrics: m, Logger: log, Now: time.Now, NewID: newID,
+		Resources: db.service, People: people, Lifecycle: db.people, Auth: db.service, Metrics: m, Logger: log, Now: time.Now, NewID: newID,
 		BaseURL: companionURL(c), Version: buildInfo().Version, TrustedProxies: c.TrustedProxies,
 		Body: c.Limits.Body, Timeout: c.Timeouts.Request, Gate: s.gate, Rates: s.rates,
 		Key: key, CursorTimeout: c.CursorTimeout,

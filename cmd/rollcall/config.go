@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"rollcall/internal/idtoken"
 	"rollcall/scim/api"
 )
 
@@ -36,6 +37,9 @@ type Config struct {
 
 	MetricsPerOrganization bool
 	Pprof                  bool
+
+	Issuers      []idtoken.Issuer // whose people sign in
+	OIDCAudience string           // of the issuers that name none
 
 	CursorTimeout time.Duration
 	CacheSize     int64 // bytes; 0: no cache
@@ -199,6 +203,9 @@ func (c *Config) check() []error {
 		add("store-file: %w", err)
 	}
 	problems = append(problems, c.Mail.check()...)
+	if _, err := c.people(); err != nil {
+		add("oidc-issuer: %w", err)
+	}
 	if c.Limits.BulkBody < c.Limits.Body {
 		add("limit-bulk-body: must not be below limit-body (%s)", formatSize(c.Limits.Body))
 	}

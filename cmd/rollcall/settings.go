@@ -72,6 +72,8 @@ func settings(c *Config) []setting {
 		{key: "metrics-per-organization", help: "label the request metric with the organization", value: boolValue{&c.MetricsPerOrganization}},
 		{key: "pprof", help: "serve /debug/pprof on the ops address", value: boolValue{&c.Pprof}},
 		{key: "cache-size", help: "most bytes of memory for records that are kept ready to be read, 32MiB or more; 0 for none", value: sizeValue{p: &c.CacheSize, max: 1 << 40, zero: true}},
+		{key: "oidc-issuer", help: "OpenID providers whose people sign in to the companion API, such as \"https://login.example.com organization=acme\": with organization=SLUG a provider speaks for that organization's addresses, with audience=ID its tokens are for that client id", value: issuersValue{&c.Issuers}},
+		{key: "oidc-audience", help: "client id that the tokens of providers without an audience of their own are for", value: stringValue{&c.OIDCAudience}},
 		{key: "cursor-timeout", help: "how long a paging cursor stays valid", value: durationValue{&c.CursorTimeout}},
 		{key: "limit-header", help: "most bytes of a request's header", value: size(&l.Header)},
 		{key: "limit-body", help: "most bytes of a request's body", value: size(&l.Body)},
