@@ -52,6 +52,13 @@ func (a *API) endpoints() {
 	a.entitlementEndpoints()
 	a.accessEndpoints()
 	a.changeRequestEndpoints()
+	a.settingsEndpoints()
+	a.inviteEndpoints()
+	a.inviteActionEndpoints()
+	a.inviteExportEndpoint()
+	a.publicInviteEndpoints()
+	a.joinRequestEndpoints()
+	a.publicJoinEndpoints()
 }
 
 // route makes the router.

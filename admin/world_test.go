@@ -42,6 +42,7 @@ type world struct {
 	Clock     *testkit.Clock
 	Metrics   *counts
 	Log       *lockedLog
+	Mailbox   *mailbox
 
 	tokens map[string]string
 	issuer *idtokentest.Issuer // signs in the people of acme
@@ -75,14 +76,17 @@ func newWorld(t testing.TB, open openStore, tweak func(*admin.Options)) *world {
 		t.Fatal(err)
 	}
 	t.Cleanup(w.Resources.Close)
-	w.Lifecycle, err = lifecycle.New(t.Context(), lifecycle.Options{
+	o := lifecycle.Options{
 		Store: w.Store, Registry: registry, Resources: w.Resources, Now: w.Clock.Now, NewID: newID, Random: random,
-	})
+	}
+	w.mailed(t, &o)
+	w.Lifecycle, err = lifecycle.New(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)
 	}
 	w.setup(t)
-	ids = later
+	// What a transcript draws does not depend on what was there before it either.
+	ids, random.r = later, rand.NewChaCha8([32]byte{2})
 	w.serve(t, registry, requests, tweak)
 	return w
 }
@@ -109,6 +113,8 @@ func (w *world) setup(t testing.TB) {
 		{"catalog", "acme", scim.ScopeAdminCatalog},
 		{"clients", "acme", scim.ScopeAdminClients},
 		{"scim", "acme", scim.ScopeSCIM},
+		{"scim-invites", "acme", scim.TypeScope("/Invites", true)},
+		{"scim-catalog", "acme", scim.TypeScope("/Entitlements", true)},
 		{"operator", "acme", scim.ScopeOperator},
 		{"other-admin", "other", scim.ScopeAdmin},
 		{"other-scim", "other", scim.ScopeSCIM},
@@ -168,6 +174,9 @@ func (w *world) Token(name string) string { return w.tokens[name] }
 // companion API.
 func (w *world) Do(t testing.TB, r *transcript.Request) *httptest.ResponseRecorder {
 	t.Helper()
+	if address, ok := strings.CutPrefix(r.Path, mailboxPath); ok {
+		return w.Mailbox.read(address)
+	}
 	req := w.request(t, r)
 	rec := httptest.NewRecorder()
 	w.Handler.ServeHTTP(rec, req)

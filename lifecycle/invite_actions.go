@@ -42,6 +42,9 @@ func inviteKey(org scim.OrgID, id string) storage.Key {
 
 // GetInvite reads one invite.
 func (s *Service) GetInvite(ctx context.Context, sub Subject, id string) (*InviteRecord, error) {
+	if err := s.mayReadInvites(ctx, sub); err != nil {
+		return nil, err
+	}
 	if _, err := s.settleInvites(ctx, sub.Org, id); err != nil {
 		return nil, err
 	}
@@ -205,16 +208,17 @@ func (a *acting) mailable(ctx context.Context, address mail.Address) error {
 
 // reopen is act for what makes an invite open, which may need a seat again.
 func (a *acting) reopen(ctx context.Context, fn func(*record[Invite]) error, more func(storage.Tx, *record[Invite]) error) (*InviteRecord, error) {
+	seats := a.policy.settings.Plan.Seats
 	open := func(r *record[Invite]) error {
 		if err := renewable(&r.Value); err != nil {
 			return err
 		}
+		r.Value.SeatHeld = r.Value.Kind == kindPerson && seats.CountPending
 		if !r.Value.open(a.now) {
 			r.Value.Status, r.Value.Reason, r.Value.ExpiresAt = invitePending, "", at(a.now.Add(seconds(a.policy.settings.Invite.TTL)))
 		}
 		return fn(r)
 	}
-	seats := a.policy.settings.Plan.Seats
 	if seats.Limit == 0 || !seats.CountPending {
 		return a.act(ctx, open, more)
 	}
@@ -232,11 +236,7 @@ func (a *acting) reopen(ctx context.Context, fn func(*record[Invite]) error, mor
 			if !held && r.Value.Kind == kindPerson && room.Free() == 0 {
 				return noSeat()
 			}
-			if err := open(r); err != nil {
-				return err
-			}
-			r.Value.SeatHeld = r.Value.Kind == kindPerson
-			return nil
+			return open(r)
 		}, func(tx storage.Tx, r *record[Invite]) error {
 			if err := mark.pass(ctx, a.Service, tx, a.sub.Caller, a.now); err != nil || more == nil {
 				return err
@@ -311,9 +311,8 @@ func (s *Service) ReissueInvite(ctx context.Context, sub Subject, id, email stri
 	return &a.report(items)[0], nil
 }
 
-// ChangeInvite stores what fn makes of what an open invite gives and says. With a version that is not 0 it is refused, 412,
-// if the invite has another.
-func (s *Service) ChangeInvite(ctx context.Context, sub Subject, id string, version int64, fn func(*Invite) error) (*InviteRecord, error) {
+// ChangeInvite stores what fn makes of what an open invite gives and says.
+func (s *Service) ChangeInvite(ctx context.Context, sub Subject, id string, pre scim.Precondition, fn func(*Invite) error) (*InviteRecord, error) {
 	a, seen, err := s.acting(ctx, sub, id)
 	if err != nil {
 		return nil, err
@@ -326,8 +325,8 @@ func (s *Service) ChangeInvite(ctx context.Context, sub Subject, id string, vers
 		return nil, err
 	}
 	return a.act(ctx, func(r *record[Invite]) error {
-		if version != 0 && version != r.Version {
-			return scim.PreconditionFailed()
+		if err := pre.Check(r.Version); err != nil {
+			return err
 		}
 		next := r.Value
 		if err := fn(&next); err != nil {

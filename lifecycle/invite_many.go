@@ -39,6 +39,7 @@ type inviteItem struct {
 	address mail.Address
 	invite  Invite
 	rank    int
+	hints   []string // about the grant, which matter only if it is made
 	facts   *addressFacts
 	instead *record[Invite] // the invite, to another address, that this one replaces
 
@@ -158,7 +159,9 @@ func (s *Service) Invite(ctx context.Context, sub Subject, v Invite) (*InviteOut
 func (x *inviting) report(items []*inviteItem) []InviteOutcome {
 	out := make([]InviteOutcome, len(items))
 	for i, item := range items {
-		out[i] = item.InviteOutcome
+		if out[i] = item.InviteOutcome; item.Made() {
+			out[i].Warnings = slices.Concat(item.Warnings, item.hints)
+		}
 		if !x.dry {
 			x.counted.Invite(item.Outcome)
 		}
@@ -270,14 +273,15 @@ func (x *inviting) judge(ctx context.Context, items []*inviteItem) error {
 			return err
 		}
 		if v.Kind == kindLink {
-			item.Warnings = warnings
+			item.hints = warnings
 			continue
 		}
 		outcome, detail, more, err := x.judgeAddress(ctx, x.policy.settings, item.address)
 		if err != nil {
 			return err
 		}
-		if item.Warnings = slices.Concat(more, warnings); outcome != "" {
+		item.Warnings, item.hints = more, warnings
+		if outcome != "" {
 			item.set(outcome, detail)
 			continue
 		}

@@ -80,7 +80,10 @@ func (x *inviting) decide(ctx context.Context, items []*inviteItem) (*epochMark,
 	}
 	for _, item := range items {
 		x.decideOne(item)
-		if item.action != doCreate || item.invite.Kind == kindLink || free < 0 {
+		if item.action != doCreate || item.invite.Kind == kindLink {
+			continue
+		}
+		if item.invite.SeatHeld = set.Plan.Seats.CountPending; free < 0 {
 			continue
 		}
 		old := item.replaces()
@@ -94,7 +97,6 @@ func (x *inviting) decide(ctx context.Context, items []*inviteItem) (*epochMark,
 		case set.Plan.Seats.CountPending:
 			free--
 		}
-		item.invite.SeatHeld = set.Plan.Seats.CountPending
 	}
 	if x.dry {
 		return mark, nil

@@ -11,7 +11,6 @@ import (
 	"rollcall/mail"
 	"rollcall/resources"
 	"rollcall/scim"
-	"rollcall/scim/query"
 	"rollcall/storage"
 )
 
@@ -34,18 +33,6 @@ func joinRecord(rec *storage.Record) (*JoinRecord, error) {
 
 func joinKey(org scim.OrgID, id string) storage.Key {
 	return storage.Key{Org: org, Type: typeJoinRequest, ID: id}
-}
-
-// GetJoin reads one join request.
-func (s *Service) GetJoin(ctx context.Context, sub Subject, id string) (*JoinRecord, error) {
-	if _, err := s.settleJoins(ctx, sub.Org, id); err != nil {
-		return nil, err
-	}
-	rec, err := s.store.Get(ctx, joinKey(sub.Org, id), query.Load{})
-	if err != nil {
-		return nil, fail(typeJoinRequest, err)
-	}
-	return joinRecord(rec)
 }
 
 // JoinDecided is a request after its approval.
@@ -262,7 +249,7 @@ func (a *approval) run(ctx context.Context) (*JoinDecided, error) {
 			return nil, err
 		}
 	} else {
-		a.item.action, a.item.invite.SeatHeld = doCreate, seats.Limit > 0 && seats.CountPending
+		a.item.action, a.item.invite.SeatHeld = doCreate, seats.CountPending
 		if err := a.provide(a.item); err != nil {
 			return nil, err
 		}
