@@ -80,7 +80,9 @@ func (s *Service) facts(ctx context.Context, org scim.OrgID, addresses []mail.Ad
 			f.user = u
 		}
 	}
-	pending := query.And{s.eq(typeInvite, "status", invitePending), s.eq(typeInvite, "kind", kindPerson), invites}
+	// The addresses come first: of two conditions as good as each other the embedded store looks up by the first, and the
+	// open invites may be many.
+	pending := query.And{invites, s.eq(typeInvite, "status", invitePending), s.eq(typeInvite, "kind", kindPerson)}
 	open, err := find[Invite](ctx, s, org, typeInvite, pending, len(addresses))
 	if err != nil {
 		return nil, err
@@ -90,7 +92,7 @@ func (s *Service) facts(ctx context.Context, org scim.OrgID, addresses []mail.Ad
 			f.invite = i
 		}
 	}
-	waiting, err := find[JoinRequest](ctx, s, org, typeJoinRequest, query.And{s.eq(typeJoinRequest, "status", joinPending), joins}, len(addresses))
+	waiting, err := find[JoinRequest](ctx, s, org, typeJoinRequest, query.And{joins, s.eq(typeJoinRequest, "status", joinPending)}, len(addresses))
 	if err != nil {
 		return nil, err
 	}

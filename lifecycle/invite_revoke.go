@@ -72,14 +72,14 @@ func (s *Service) invitesOf(ctx context.Context, org scim.OrgID, user string, ad
 		asked = append(asked, s.eq(typeJoinRequest, "email", a))
 	}
 	if len(to) > 0 {
-		list, err := find[Invite](ctx, s, org, typeInvite, query.And{s.eq(typeInvite, "status", invitePending), to}, maxDeparture)
+		list, err := find[Invite](ctx, s, org, typeInvite, query.And{to, s.eq(typeInvite, "status", invitePending)}, maxDeparture)
 		if err != nil {
 			return nil, fail(typeInvite, err)
 		}
 		for _, r := range list {
 			d.invites = append(d.invites, r.Key.ID)
 		}
-		joins, err := find[JoinRequest](ctx, s, org, typeJoinRequest, query.And{s.eq(typeJoinRequest, "status", joinPending), asked}, maxDeparture)
+		joins, err := find[JoinRequest](ctx, s, org, typeJoinRequest, query.And{asked, s.eq(typeJoinRequest, "status", joinPending)}, maxDeparture)
 		if err != nil {
 			return nil, fail(typeJoinRequest, err)
 		}
@@ -94,7 +94,7 @@ func (s *Service) invitesOf(ctx context.Context, org scim.OrgID, user string, ad
 	if err != nil {
 		return nil, err
 	}
-	sent, err := find[Invite](ctx, s, org, typeInvite, query.And{s.eq(typeInvite, "status", invitePending), s.eq(typeInvite, "inviter.value", user)}, maxDeparture)
+	sent, err := find[Invite](ctx, s, org, typeInvite, query.And{s.eq(typeInvite, "inviter.value", user), s.eq(typeInvite, "status", invitePending)}, maxDeparture)
 	if err != nil {
 		return nil, fail(typeInvite, err)
 	}
