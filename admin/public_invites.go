@@ -16,11 +16,7 @@ func visitor(c *Call) lifecycle.Visitor {
 	if c.Addr.IsValid() {
 		v.IP = c.Addr.String()
 	}
-	if p := c.Person; p != nil {
-		v.Login = &lifecycle.Login{
-			Issuer: p.Issuer, Subject: p.Subject, Email: p.Email, EmailVerified: p.EmailVerified, Name: p.Name,
-		}
-	}
+	v.Login = c.Login
 	return v
 }
 

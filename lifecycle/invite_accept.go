@@ -139,6 +139,11 @@ func (a *accepting) prepare(ctx context.Context) (err error) {
 	if !sure && (!open || found.user != nil) {
 		return forbidden("prove_mailbox", "prove that you receive mail at the address: by a code that is mailed to it, or by signing in")
 	}
+	if found.user == nil {
+		if err := a.notRemoved(ctx); err != nil {
+			return err
+		}
+	}
 	if u := found.user; u != nil {
 		if !u.Value.owns(a.address) { // somebody else lists it: whose it is, an administrator must find out
 			return conflict("address_in_use", "another member has the address: ask an administrator")
@@ -149,6 +154,27 @@ func (a *accepting) prepare(ctx context.Context) (err error) {
 		if i.Kind == kindLink { // who is a member already uses nothing up
 			a.out.User, a.out.Existing, a.out.Again = u.Key.ID, true, true
 		}
+	}
+	return nil
+}
+
+// removedSince is the answer to somebody who was removed after the invite was made: what was handed out before a removal
+// lets nobody back in, and no id is used twice.
+func removedSince() error {
+	return gone("removed_since", "you were removed from the organization after the invite was made: ask an administrator for another one")
+}
+
+// notRemoved refuses an address of somebody who was removed since the invite was made.
+func (a *accepting) notRemoved(ctx context.Context) error {
+	n, err := a.count(ctx, a.org.ID, typeTombstone, query.And{
+		a.eq(typeTombstone, "emails", a.linkDigest("address "+mail.Fold(a.address))),
+		a.when(typeTombstone, "removedAt", query.Ge, a.invite.Created),
+	})
+	if err != nil {
+		return fail(typeTombstone, err)
+	}
+	if n > 0 {
+		return removedSince()
 	}
 	return nil
 }
@@ -195,6 +221,15 @@ func (a *accepting) run(ctx context.Context) error {
 		if mark != nil {
 			if err := mark.pass(ctx, a.Service, tx, a.caller, a.now); err != nil {
 				return err
+			}
+		}
+		if person.creation != nil {
+			left, err := load[tombstone](ctx, tx, tombstoneKey(a.org.ID, person.id))
+			if err != nil {
+				return err
+			}
+			if left != nil { // removed while this acceptance was being prepared
+				return removedSince()
 			}
 		}
 		if err := a.consume(ctx, tx, person.id); err != nil {

@@ -134,6 +134,7 @@ func (a *app) runServe(ctx context.Context, c *Config) (err error) {
 	}
 	mails.start(ctx, l.bounces, log)
 	defer func() { err = errors.Join(err, mails.stop(c.Timeouts.Shutdown)) }()
+	defer startSweeper(ctx, db, log).stop()
 	return newServer(c, log, h, cert, hs).run(ctx, l, func() error {
 		if first != "" {
 			if err := printFirstToken(a.stdout, scimURL(c, l.main.Addr()), first); err != nil {
