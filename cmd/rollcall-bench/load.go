@@ -9,6 +9,9 @@ import (
 	"time"
 )
 
+// slowest is how long a measurement may take for one answer on each connection.
+const slowest = time.Minute
+
 // measurement is one run of one step.
 type measurement struct {
 	Rate   float64 `json:"rate"` // requests (Bulk: operations) a second
@@ -64,11 +67,12 @@ func load(ctx context.Context, conns int, warmUp, d time.Duration, worker func(w
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var (
-		wg      sync.WaitGroup
-		counted atomic.Bool
-		mu      sync.Mutex
-		times   []time.Duration
-		bytes   int
+		wg       sync.WaitGroup
+		counted  atomic.Bool
+		answered atomic.Int64
+		mu       sync.Mutex
+		times    []time.Duration
+		bytes    int
 	)
 	for w := range conns {
 		prepare := worker(w)
@@ -87,6 +91,7 @@ func load(ctx context.Context, conns int, warmUp, d time.Duration, worker func(w
 				if counted.Load() && ctx.Err() == nil {
 					mine = append(mine, took)
 					size += n
+					answered.Add(1)
 				}
 			}
 			mu.Lock()
@@ -99,6 +104,10 @@ func load(ctx context.Context, conns int, warmUp, d time.Duration, worker func(w
 	counted.Store(true)
 	start := time.Now()
 	wait(ctx, d)
+	// Of a step that takes long each connection has an answer at least.
+	for answered.Load() < int64(conns) && time.Since(start) < slowest && ctx.Err() == nil {
+		wait(ctx, d/10)
+	}
 	took := time.Since(start)
 	err := context.Cause(ctx)
 	cancel(nil)

@@ -217,7 +217,7 @@ func measured(ctx context.Context, o options, s *server, st step, conns int) (me
 		return m, err
 	}
 	// The counters also saw the warm-up: scale by the share of time that was measured.
-	requests := float64(m.Count) * float64(o.duration+o.warmUp) / float64(o.duration)
+	requests := float64(m.Count) + m.Rate*o.warmUp.Seconds()
 	if requests > 0 {
 		m.CPU = float64((cpu2 - cpu).Microseconds()) / requests
 		m.Allocs = (allocs2 - allocs) / requests
