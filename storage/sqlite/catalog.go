@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -152,13 +153,14 @@ type catalog struct {
 	types  map[scim.TypeName]*resourceType
 	byCode map[int64]*resourceType
 	sorted []*resourceType // by name
+	byUse  []*resourceType // those that show their groups before the others: most ids that are looked for are theirs
 	groups []*resourceType // those that have members, by name
 	orgs   *codes[scim.OrgID]
 	attrs  *codes[attrKey]
 
-	// Statements with one parameter for each type, or each type that has members. The number of types is fixed
+	// Statements with one parameter for each type that has members. The number of types is fixed
 	// while the store is open, so the texts are.
-	typeOfIDSQL, groupsSQL, groupsOfManySQL string
+	groupsSQL, groupsOfManySQL string
 }
 
 func newCatalog(types []storage.Type) (*catalog, error) {
@@ -180,7 +182,8 @@ func newCatalog(types []storage.Type) (*catalog, error) {
 			c.groups = append(c.groups, r)
 		}
 	}
-	c.typeOfIDSQL = "SELECT type FROM ids WHERE org=? AND type IN (" + marks(len(c.sorted)) + ") AND id=?"
+	c.byUse = slices.Clone(c.sorted)
+	slices.SortStableFunc(c.byUse, func(a, b *resourceType) int { return cmp.Compare(b.Groups, a.Groups) })
 	c.groupsSQL = "SELECT m.grp, i.label FROM members m CROSS JOIN ids i ON i.org=m.org AND i.type IN (" +
 		marks(len(c.groups)) + ") AND i.id=m.grp WHERE m.org=? AND m.member=? ORDER BY m.grp"
 	c.groupsOfManySQL = "SELECT m.member, m.grp, i.label FROM members m CROSS JOIN ids i ON i.org=m.org AND i.type IN (" +
@@ -210,12 +213,6 @@ func (c *catalog) typeName(code int64) scim.TypeName {
 		return t.Name
 	}
 	return ""
-}
-
-func (c *catalog) bindAll(s *stmt) {
-	for _, t := range c.sorted {
-		s.int(t.code)
-	}
 }
 
 func (c *catalog) bindGroups(s *stmt) {

@@ -138,7 +138,7 @@ func (w *writer) importRecord(ins *insert, r *storage.ExportedRecord) error {
 		}
 		return storage.ErrExists
 	}
-	if code, err := w.s.typeOfID(w.c, org, ins.key.ID); err != nil || code != 0 {
+	if code, err := w.s.typeOfID(w.c, org, ins.key.ID, nil); err != nil || code != 0 {
 		return firstError(translate(context.Background(), "look up an id", err), storage.ErrExists)
 	}
 	if err := w.checkKeys(org, ins.t, ins.draft.unique, 0); err != nil {

@@ -63,7 +63,7 @@ func (w *writer) countMembers(org, mtype, n int64) {
 // addMembers adds those of ids that are not members yet and returns them.
 func (w *writer) addMembers(org int64, grp string, ids []string) (added []string, err error) {
 	for _, id := range ids {
-		mtype, err := w.s.typeOfID(w.c, org, id)
+		mtype, err := w.s.typeOfID(w.c, org, id, nil)
 		if err != nil {
 			return nil, err
 		}
@@ -229,7 +229,7 @@ func (w *writer) leaveGroups(org int64, id string, at time.Time, cause *storage.
 
 // bump gives a group a new version.
 func (w *writer) bump(org int64, grp string, at time.Time, change *storage.Change) error {
-	code, err := w.s.typeOfID(w.c, org, grp)
+	code, err := w.s.typeOfID(w.c, org, grp, nil)
 	if err != nil {
 		return err
 	}

@@ -68,6 +68,7 @@ type Store struct {
 	log      *checkpointer
 	tokens   tokenCache
 	cache    *cache
+	ids      idRanges
 	closing  chan struct{}
 	closed   atomic.Bool
 	closeOne sync.Once
@@ -94,7 +95,7 @@ func Open(ctx context.Context, o Options) (_ *Store, err error) {
 	}
 	s := &Store{
 		catalog: cat, options: o, readers: make(chan *conn, o.Readers), closing: make(chan struct{}),
-		cache: newCache(o.Cache),
+		cache: newCache(o.Cache), ids: idRanges{orgs: make(map[int64]map[int64]*idRange)},
 	}
 	defer func() {
 		if err != nil {

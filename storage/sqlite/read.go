@@ -111,11 +111,13 @@ func (s *Store) loadMembers(c *conn, org int64, grp string, limit int, budget *i
 		most = min(most, limit)
 	}
 	var list []storage.Member
-	var err error
-	for i := -1; i < len(s.sorted) && (limit == 0 || len(list) < limit); i++ {
-		code := int64(0)
-		if i >= 0 {
-			code = s.sorted[i].code
+	codes, err := s.memberTypes(c, org, grp)
+	if err != nil {
+		return nil, err
+	}
+	for _, code := range codes {
+		if limit > 0 && len(list) >= limit {
+			break
 		}
 		// One more than may be, to notice that there are too many.
 		if list, err = s.membersOfType(c, org, grp, code, most+1-len(list), list); err != nil {
@@ -129,6 +131,28 @@ func (s *Store) loadMembers(c *conn, org int64, grp string, limit int, budget *i
 		return nil, storage.ErrTooExpensive
 	}
 	return list, nil
+}
+
+// memberTypes returns the codes of the types that a group's members have, in the order of their names, 0 for pending
+// ones first: with a seek for each, as most types are in no group.
+func (s *Store) memberTypes(c *conn, org int64, grp string) ([]int64, error) {
+	var codes []int64
+	for last := int64(-1); ; {
+		q := c.prep("SELECT mtype FROM members WHERE org=? AND grp=? AND mtype>? ORDER BY mtype LIMIT 1")
+		code, found, err := q.int(org).id(grp).int(last).one()
+		if err != nil {
+			return nil, err
+		}
+		if !found {
+			break
+		}
+		last = code
+		if code == 0 || s.byCode[code] != nil { // else of a type that this store was opened without
+			codes = append(codes, code)
+		}
+	}
+	slices.SortFunc(codes, func(a, b int64) int { return cmp.Compare(s.typeName(a), s.typeName(b)) })
+	return codes, nil
 }
 
 // membersOfType appends up to n members of one type, in the order of their ids. Texts, which only pending members
@@ -313,7 +337,7 @@ func (s *Store) Exists(ctx context.Context, org scim.OrgID, ids []string) (found
 		return found, nil
 	}
 	for _, id := range ids {
-		typ, err := s.typeOfID(c, code, id)
+		typ, err := s.typeOfID(c, code, id, nil)
 		if err != nil {
 			return nil, translate(ctx, "exists", err)
 		}

@@ -149,18 +149,13 @@ func (i *insert) run(w *writer) error {
 	keys := w.keysOf(i.t, i.draft.unique)
 	// Everything that may refuse the record comes first; see writer. Of its own id and of a single unique key the
 	// insertion itself tells, which saves their look-ups.
-	for _, t := range w.s.sorted {
-		if t == i.t {
-			continue
-		}
-		q := w.c.prep("SELECT 1 FROM ids WHERE org=? AND type=? AND id=?")
-		_, found, err := q.int(org).int(t.code).id(i.key.ID).one()
-		if err != nil {
-			return translate(context.Background(), "look up an id", err)
-		}
-		if found {
-			return storage.ErrExists
-		}
+	if err := w.loadRanges(org); err != nil {
+		return translate(context.Background(), "look up ids", err)
+	}
+	if other, err := w.s.typeOfID(w.c, org, i.key.ID, i.t); err != nil {
+		return translate(context.Background(), "look up an id", err)
+	} else if other != 0 {
+		return storage.ErrExists
 	}
 	if len(keys) > 1 {
 		if err := w.checkKeys(org, i.t, i.draft.unique, 0); err != nil {
@@ -188,6 +183,7 @@ func (i *insert) claim(w *writer, org int64, keys []key) (refused, err error) {
 	if c.c.Changes() == 0 {
 		return storage.ErrExists, nil
 	}
+	w.s.ids.note(org, i.t.code, i.key.ID)
 	for _, k := range keys {
 		w.s.cache.touchUnique(org, k)
 		q := c.prep("INSERT OR IGNORE INTO uniq (attr, org, value, id, rid) VALUES (?, ?, ?, ?, ?)")
@@ -237,15 +233,6 @@ func (w *writer) checkKeys(org int64, t *resourceType, unique []query.UniqueKey,
 		}
 	}
 	return nil
-}
-
-// typeOfID returns the type's code of the record that has the id, 0 if none has. An id is unique over all types.
-func (s *Store) typeOfID(c *conn, org int64, id string) (int64, error) {
-	q := c.prep(s.typeOfIDSQL)
-	q.int(org)
-	s.bindAll(&q)
-	code, _, err := q.id(id).one()
-	return code, err
 }
 
 // Delete implements storage.Writer.
