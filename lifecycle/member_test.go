@@ -1,6 +1,7 @@
 package lifecycle
 
 import (
+	"maps"
 	"testing"
 	"time"
 
@@ -13,9 +14,7 @@ import (
 func (f *fixture) scimUser(name string, more scim.Attributes) string {
 	f.Helper()
 	doc := &schema.Document{Attrs: scim.Attributes{"schemas": []any{scim.SchemaUser}, "userName": name, "active": true}}
-	for k, v := range more {
-		doc.Attrs[k] = v
-	}
+	maps.Copy(doc.Attrs, more)
 	c := scim.Caller{Org: f.org, Actor: scim.Actor{Kind: actorToken, ID: "idp", Name: "idp"}}
 	r, err := f.resources.Create(f.Context(), c, f.registry.Type(typeUser), doc, query.Load{})
 	if err != nil {
