@@ -46,6 +46,22 @@ func (c *compiler) member(o scim.Object, name string) (any, bool) {
 	return nil, false
 }
 
+// spelled refuses an object in which one of the names is spelled in another case. To ignore such a member as an unknown one
+// would make an operation with a "Path" one on the whole resource.
+func (c *compiler) spelled(o scim.Object, names ...string) error {
+	if c.session.Has(compat.OpCase) {
+		return nil
+	}
+	for i := range o {
+		for _, name := range names {
+			if o[i].Name != name && strings.EqualFold(o[i].Name, name) {
+				return scim.InvalidSyntax("%s: the name must be in this spelling", name)
+			}
+		}
+	}
+	return nil
+}
+
 func (c *compiler) schemas(message scim.Object) error {
 	v, _ := c.member(message, "schemas")
 	list, _ := v.([]any)
@@ -77,6 +93,9 @@ func (c *compiler) operation(v any) error {
 	o, ok := v.(scim.Object)
 	if !ok {
 		return scim.InvalidSyntax("Operations: each operation must be an object")
+	}
+	if err := c.spelled(o, "op", "path", "value"); err != nil {
+		return err
 	}
 	k, err := c.kind(o)
 	if err != nil {

@@ -185,3 +185,21 @@ func BenchmarkApply(b *testing.B) {
 		})
 	}
 }
+
+// TestMemberInAnotherCase: a path that a strict client misspells must not become an operation on the whole resource.
+func TestMemberInAnotherCase(t *testing.T) {
+	user, _ := types(t)
+	for _, ops := range []string{
+		`[{"op":"add","Path":"title","value":{}}]`, `[{"op":"replace","pAth":"name","value":{"title":"x"}}]`,
+		`[{"Op":"add","path":"title","value":"x"}]`, `[{"op":"add","path":"title","Value":"x"}]`,
+	} {
+		body, err := scim.ParseJSON([]byte(message(ops)), 32)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = patch.Compile(user, body, patch.Options{Session: session(t, "strict")})
+		if errorType(err) != scim.TypeInvalidSyntax {
+			t.Errorf("%s: %v, want invalidSyntax", ops, err)
+		}
+	}
+}
