@@ -3,7 +3,6 @@ package lifecycle
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"time"
 
 	"rollcall/resources"
@@ -103,18 +102,21 @@ type Removal struct {
 // Remove takes somebody out of the organization: access ends at once, the profile is sealed for as long as the
 // organization keeps it, and what they did stays where it is.
 func (s *Service) Remove(ctx context.Context, sub Subject, id string, version int64, r Removal) error {
-	set, _, err := s.Settings(ctx, sub.Org)
+	p, snap, err := s.person(ctx, sub.Org, id)
 	if err != nil {
+		return err
+	}
+	if err := Allowed(sub, ActRemove, Target{User: id, Rank: p.Grant.Rank()}); err != nil {
 		return err
 	}
 	if err := s.acknowledged(ctx, sub.Org, r); err != nil {
 		return err
 	}
+	if err := s.mayRemove(ctx, sub, p, r.Confirm); err != nil {
+		return err
+	}
 	_, err = s.leaving(ctx, sub, ActRemove, id, version, func(tx storage.Tx, l *leave) (*storage.Record, error) {
-		if err := s.mayRemove(ctx, sub, l.person, r.Confirm); err != nil {
-			return nil, err
-		}
-		return nil, s.removeUser(ctx, tx, sub.Caller, l, seconds(set.Members.RemoveRetention))
+		return nil, s.removeUser(ctx, tx, sub.Caller, l, seconds(snap.settings.Members.RemoveRetention))
 	})
 	return err
 }
@@ -136,8 +138,10 @@ func (s *Service) mayRemove(ctx context.Context, sub Subject, p *Person, confirm
 
 // Restore brings somebody back who was removed, with id, profile, roles and groups, as long as the profile is kept.
 func (s *Service) Restore(ctx context.Context, sub Subject, id string) (*scim.Resource, error) {
-	k := tombstoneKey(sub.Org, id)
-	t, err := load[tombstone](ctx, s.store, k)
+	if err := Allowed(sub, ActRestore, Target{User: id}); err != nil {
+		return nil, err
+	}
+	t, err := load[tombstone](ctx, s.store, tombstoneKey(sub.Org, id))
 	if err != nil {
 		return nil, fail(typeUser, err)
 	}
@@ -199,7 +203,12 @@ func (s *Service) revive(ctx context.Context, tx storage.Tx, c scim.Caller, t *r
 	if err != nil {
 		return nil, err
 	}
-	return rec, s.joinGroups(ctx, tx, c, t.Value.User, groups, t.Key.Org, at)
+	for _, g := range groups {
+		if err := joinGroup(ctx, tx, c, g, t.Value.User, at); err != nil {
+			return nil, err
+		}
+	}
+	return rec, nil
 }
 
 func (s *Service) dropTombstone(ctx context.Context, tx storage.Tx, c scim.Caller, t *record[tombstone], at time.Time) error {
@@ -209,21 +218,4 @@ func (s *Service) dropTombstone(ctx context.Context, tx storage.Tx, c scim.Calle
 		}
 		return storage.Change{Op: storage.OpDelete, Actor: c.Actor, Request: c.RequestID}, nil
 	})
-}
-
-// joinGroups makes a user a member of the groups that are still there.
-func (s *Service) joinGroups(ctx context.Context, tx storage.Tx, c scim.Caller, user string, groups []string, org scim.OrgID, at time.Time) error {
-	for _, g := range groups {
-		k := storage.Key{Org: org, Type: typeGroup, ID: g}
-		_, _, err := tx.Update(ctx, k, at, func(storage.Current) (*storage.Edit, error) {
-			return &storage.Edit{
-				Members: storage.MemberDelta{Add: []string{user}},
-				Change:  storage.Change{Op: storage.OpPatch, Actor: c.Actor, Request: c.RequestID},
-			}, nil
-		})
-		if err != nil && !errors.Is(err, storage.ErrNotFound) {
-			return err
-		}
-	}
-	return nil
 }

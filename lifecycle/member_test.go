@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"rollcall/scim"
+	"rollcall/scim/compat"
 	"rollcall/scim/query"
 	"rollcall/scim/schema"
 )
@@ -149,5 +150,33 @@ func TestNobodyComesBackByAnOldLink(t *testing.T) {
 	}
 	if _, err := accept("bob"); err != nil {
 		t.Errorf("somebody else: %v", err)
+	}
+}
+
+// TestReturnMeetsAnotherOfTheName: the client's person comes back under a userName that an inactive user has, whom the
+// profile re-activates instead. The check of the write must work with what was prepared for it, whatever its rules keep.
+func TestReturnMeetsAnotherOfTheName(t *testing.T) {
+	f := newFixture(t)
+	p, err := compat.Lookup("okta")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := scim.Caller{Org: f.org, Actor: scim.Actor{Kind: actorToken, ID: "idp", Name: "idp"}, Compat: compat.NewSession(p)}
+	rt := f.registry.Type(typeUser)
+	gone := f.scimUser("ann@example.com", scim.Attributes{"externalId": "e1"})
+	if err := f.resources.Delete(t.Context(), c, rt, gone, scim.Precondition{}); err != nil {
+		t.Fatal(err)
+	}
+	other := f.scimUser("ann@example.com", scim.Attributes{"active": false})
+	doc := &schema.Document{Attrs: scim.Attributes{
+		"schemas": []any{scim.SchemaUser, scim.SchemaRollcallUser}, "userName": "ann@example.com", "externalId": "e1", "active": true,
+		scim.SchemaRollcallUser: scim.Attributes{"occupation": "Nurse"},
+	}}
+	got, err := f.resources.Create(t.Context(), c, rt, doc, query.Load{})
+	if err != nil || got.ID != other {
+		t.Fatalf("%+v, %v; want the user %s, active again", got, err, other)
+	}
+	if a := f.access(gone); a != AccessRevoked {
+		t.Errorf("whom the client deleted is %s", a)
 	}
 }

@@ -2,6 +2,8 @@ package lifecycle
 
 import (
 	"context"
+	"errors"
+	"net/http"
 	"sync"
 	"time"
 
@@ -11,19 +13,27 @@ import (
 	"rollcall/storage"
 )
 
-// adminBlock refuses that a client gives access back to somebody whom an administrator has deactivated: cutting access is
-// the administrator's last word, and an answer of 200 would be a lie.
-func adminBlock(w *resources.Write) error {
-	if w.Old == nil || w.Old["active"] != false || w.Doc["active"] == false {
+// blocked reports whether an administrator has cut the access of the person with the document.
+func blocked(doc scim.Attributes) bool {
+	why, _ := extension(doc, "deactivation").(scim.Attributes)
+	return doc["active"] == false && why["by"] != nil // else a client did it
+}
+
+// adminBlock refuses that a client gives access back to somebody whom an administrator has deactivated, be it by the way of
+// what is noted of the deactivation: cutting access is the administrator's last word, and an answer of 200 would be a lie.
+func adminBlock(old, next scim.Attributes) error {
+	if !blocked(old) {
 		return nil
 	}
-	why, _ := extension(w.Old, "deactivation").(scim.Attributes)
-	if why["by"] == nil {
-		return nil // a client did it
+	if next["active"] != false {
+		e := conflict("admin_block", "active: an administrator has deactivated this person; only an administrator can activate them")
+		e.Path = "active"
+		return e
 	}
-	e := conflict("admin_block", "active: an administrator has deactivated this person; only an administrator can activate them")
-	e.Path = "active"
-	return e
+	if !scim.Equal(extension(old, "deactivation"), extension(next, "deactivation")) {
+		return scim.Mutability(scim.SchemaRollcallUser+":deactivation", "an administrator wrote it, and only an administrator changes it")
+	}
+	return nil
 }
 
 // userDeletion is what a DELETE of a user means beside the user: the remains are kept as the organization has decided,
@@ -41,12 +51,17 @@ func (r userDeletion) Before(ctx context.Context, w *resources.Write) error {
 	if err != nil {
 		return err
 	}
+	l := &leave{key: w.Key, at: w.At, invites: &departure{}}
 	p, _, err := r.s.person(ctx, w.Key.Org, w.Key.ID)
+	if known, ok := errors.AsType[*scim.Error](err); ok && known.Status == http.StatusNotFound {
+		// The step says so, unless another operation of the same Bulk request makes the user before.
+		w.State = &deletionState{set, l}
+		return nil
+	}
 	if err != nil {
 		return err
 	}
-	l, err := r.s.leaver(ctx, w.Key.Org, p, true)
-	if err != nil {
+	if l, err = r.s.leaver(ctx, w.Key.Org, p, true); err != nil {
 		return fail(typeUser, err)
 	}
 	w.State = &deletionState{set, l}
@@ -88,10 +103,20 @@ func (r userCreation) Before(ctx context.Context, w *resources.Write) error {
 	for _, t := range list {
 		if t.Value.Client == w.Caller.Actor.ID && !t.Value.Erased && t.Value.PurgeAt.After(w.At) {
 			w.Alone, w.State, w.Key.ID = false, t, t.Value.User
-			return nil
+			return r.stillBlocked(t, w.Doc)
 		}
 	}
 	return nil
+}
+
+// stillBlocked keeps an administrator's word over a deletion: who was deactivated when the client deleted them comes back so.
+func (r userCreation) stillBlocked(t *record[tombstone], doc scim.Attributes) error {
+	_, old, _, err := r.s.exhume(&t.Value)
+	if err != nil || !blocked(old) {
+		return err
+	}
+	setExtension(doc, "deactivation", extension(old, "deactivation"))
+	return adminBlock(old, doc)
 }
 
 func (r userCreation) Within(ctx context.Context, tx storage.Tx, w *resources.Write) error {

@@ -18,10 +18,10 @@ func (u userCheck) Prepare(ctx context.Context, c scim.Caller) (any, error) {
 
 // Check is pure.
 func (userCheck) Check(w *resources.Write) error {
-	if err := adminBlock(w); err != nil {
+	if err := adminBlock(w.Old, w.Doc); err != nil {
 		return err
 	}
-	snap, _ := w.State.(*snapshot)
+	snap, _ := w.Prepared.(*snapshot)
 	return snap.admitOccupation(w)
 }
 

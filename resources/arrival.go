@@ -4,7 +4,6 @@ package resources
 const (
 	TypeLogin = "Login" // a person at an identity provider, and who that is here
 	TypeProof = "Proof" // a code that was mailed to an address, and what it is for
-	TypeJob   = "Job"   // work on many records that goes on beside requests
 )
 
 // Login is the type of the logins of people. In an organization it names the user that the login leads to; in
@@ -16,9 +15,4 @@ func Login() *Definition {
 // Proof is the type of mailed codes.
 func Proof() *Definition {
 	return internalType(TypeProof, instant("until", "Until when the code works."))
-}
-
-// Job is the type of long work. A worker leases what is due.
-func Job() *Definition {
-	return internalType(TypeJob, text("state", "Where the work is."), instant("due", "When a worker may take it."))
 }

@@ -78,7 +78,7 @@ func (b *bulk) prepareOp(ctx context.Context, c scim.Caller, op *bulkOp) {
 	if op.err != nil {
 		return
 	}
-	w := &Write{Caller: c, Key: b.key(op), At: b.at, Op: bulkWriteOps[op.Method], Fixed: true, State: b.states[op.def]}
+	w := &Write{Caller: c, Key: b.key(op), At: b.at, Op: bulkWriteOps[op.Method], Fixed: true, Prepared: b.states[op.def]}
 	op.write = w
 	if op.Method != http.MethodPost {
 		if op.err = op.def.before(ctx, w); op.err != nil {

@@ -72,7 +72,7 @@ func Default() []*Definition {
 		Settings(), Epoch(), GroupGrant(), ChangeRequest(), Tombstone(),
 		Mail(), MailTemplate(), MailRoute(), MailAddress(), Limit(),
 		IdempotentRequest(), App(),
-		Login(), Proof(), Job(),
+		Login(), Proof(),
 	}
 }
 

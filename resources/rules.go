@@ -24,8 +24,8 @@ type Write struct {
 	// Secret is what the write stores beside the document, by name; see storage.Edit. Hooks may add to it what no
 	// answer may carry.
 	Secret scim.Attributes
-	// State is the hook's own: what Prepare or Before left there.
-	State any
+	// Prepared is what the type's Checker prepared for the request; State is what Before left for Within.
+	Prepared, State any
 	// Alone is set by Before if this write means nothing beside its own document: it then needs no step, and Within does
 	// not run.
 	Alone bool
@@ -34,8 +34,8 @@ type Write struct {
 // Checker judges and completes what a write is about to store. It costs writes nothing but what it does itself: there is
 // no step of several records, and no other record can be looked at.
 type Checker interface {
-	// Prepare is called once for a request, outside of any transaction, and may read the store. What it returns is the
-	// State of the request's writes.
+	// Prepare is called once for a request, outside of any transaction, and may read the store. What it returns is
+	// what the request's writes have as Prepared.
 	Prepare(ctx context.Context, c scim.Caller) (any, error)
 	// Check may set attributes of w.Doc and refuse the write. It is pure and may run more than once.
 	Check(w *Write) error

@@ -18,7 +18,7 @@ func (s *Service) newWrite(ctx context.Context, c scim.Caller, d *Definition, op
 		if err != nil {
 			return nil, fail(c, d, err)
 		}
-		w.State = state
+		w.Prepared = state
 	}
 	if op == storage.OpCreate {
 		return w, nil
