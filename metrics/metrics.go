@@ -221,7 +221,8 @@ func (m *Metrics) InFlight(next http.Handler) http.Handler {
 func knownMethod(method string) string {
 	switch method {
 	case http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodHead,
-		http.MethodOptions:
+		http.MethodOptions,
+		"BULK POST", "BULK PUT", "BULK PATCH", "BULK DELETE": // operations of a Bulk request
 		return method
 	}
 	return "other"

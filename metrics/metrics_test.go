@@ -99,6 +99,24 @@ rollcall_http_requests_total{method="other",organization="",resource_type="",sta
 	}
 }
 
+func TestOperationsOfBulkAreToldApart(t *testing.T) {
+	m, reg := newMetrics(t, metrics.Options{})
+	for _, method := range []string{"BULK POST", "BULK PUT", "BULK PATCH", "BULK DELETE", "BULK EVERYTHING"} {
+		m.Request("acme", "User", method, 200, time.Millisecond)
+	}
+	const want = `# HELP rollcall_http_requests_total SCIM requests answered, by organization (if switched on), resource type, method and status code.
+# TYPE rollcall_http_requests_total counter
+rollcall_http_requests_total{method="BULK DELETE",organization="",resource_type="User",status="200"} 1
+rollcall_http_requests_total{method="BULK PATCH",organization="",resource_type="User",status="200"} 1
+rollcall_http_requests_total{method="BULK POST",organization="",resource_type="User",status="200"} 1
+rollcall_http_requests_total{method="BULK PUT",organization="",resource_type="User",status="200"} 1
+rollcall_http_requests_total{method="other",organization="",resource_type="User",status="200"} 1
+`
+	if err := testutil.GatherAndCompare(reg, strings.NewReader(want), "rollcall_http_requests_total"); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestCounters(t *testing.T) {
 	m, reg := newMetrics(t, metrics.Options{})
 	useAll(m)
