@@ -12,6 +12,9 @@ import (
 type Exporter interface {
 	// Secrets returns all keys of the database (see Store.Secret) by name.
 	Secrets(ctx context.Context) (map[string][]byte, error)
+	// ExportOrganizations returns every organization that the store has records, memberships or changes of, in no order:
+	// those that ListOrganizations names and those that it does not, such as scim.SystemOrg. Some may have nothing.
+	ExportOrganizations(ctx context.Context) ([]scim.OrgID, error)
 	// ExportCounts returns how much there is of an organization.
 	ExportCounts(ctx context.Context, org scim.OrgID) (ExportCounts, error)
 	// ExportRecords returns up to limit records of a type that come after the one with the id given, the first ones

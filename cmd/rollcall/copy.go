@@ -24,7 +24,7 @@ func (a *app) copy() *cobra.Command {
 		Use:   "copy --from DATABASE --to DATABASE",
 		Short: "Copy a whole database into another, of the same or of the other kind",
 		Long: `Copy everything that one database has into another: organizations, tokens, resources with their ids, versions and
-passwords, memberships, and the history with its positions, so that clients, tokens, cursors and followers of the
+passwords, memberships, logins, mails that wait, and the history with its positions, so that clients, tokens, cursors and followers of the
 feed go on as if nothing had happened.
 
 A DATABASE is sqlite:DIRECTORY or mongodb://...; left out, it is the one that the configuration names (ROLLCALL_STORE, or

@@ -77,7 +77,9 @@ func (e *env) fillForCopy() (orgs []scim.OrgID) {
 		}
 		e.fillOrganization(org)
 	}
-	return []scim.OrgID{e.org, second}
+	// What belongs to no organization is in one that nobody inserts.
+	e.fillOrganization(scim.SystemOrg)
+	return []scim.OrgID{e.org, second, scim.SystemOrg}
 }
 
 // fillOrganization writes by every road: secrets, updates, deletions, members real and pending, groups in groups, ids

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
 	"rollcall/scim"
@@ -40,6 +41,42 @@ func (s *Store) Secrets(ctx context.Context) (secrets map[string][]byte, err err
 		return nil
 	})
 	return secrets, translate(ctx, "read secrets", err)
+}
+
+// ExportOrganizations implements storage.Exporter.
+func (s *Store) ExportOrganizations(ctx context.Context) (orgs []scim.OrgID, err error) {
+	end, err := s.call(ctx, "export organizations")
+	if err != nil {
+		return nil, err
+	}
+	defer end(&err)
+	ctx, cancel := context.WithTimeout(ctx, longest) // instead of the driver's own
+	defer cancel()
+	colls := []string{collMemberships, collChanges}
+	for _, t := range s.sorted {
+		colls = append(colls, t.coll)
+	}
+	seen := make(map[scim.OrgID]bool)
+	for _, coll := range colls {
+		// By an index that begins with the organization: the server steps from one to the next.
+		cur, err := s.db.Collection(coll).Aggregate(ctx, mongo.Pipeline{
+			{{Key: "$sort", Value: ascending("org")}}, {{Key: "$group", Value: bson.D{{Key: "_id", Value: "$org"}}}},
+		})
+		if err != nil {
+			return nil, translate(ctx, "read organizations", err)
+		}
+		err = each(ctx, cur, func(raw bson.Raw) error {
+			if org := scim.OrgID(text(raw, "_id")); !seen[org] {
+				seen[org] = true
+				orgs = append(orgs, org)
+			}
+			return nil
+		})
+		if err != nil {
+			return nil, translate(ctx, "read organizations", err)
+		}
+	}
+	return orgs, nil
 }
 
 // ExportCounts implements storage.Exporter. Reading the feed gives every change its position first.

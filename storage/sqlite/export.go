@@ -49,6 +49,24 @@ func (s *Store) Secrets(ctx context.Context) (secrets map[string][]byte, err err
 	}
 }
 
+// ExportOrganizations implements storage.Exporter.
+func (s *Store) ExportOrganizations(ctx context.Context) (orgs []scim.OrgID, err error) {
+	defer s.observe("export organizations", &err)()
+	c, err := s.reader(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer s.putBack(c)
+	q := c.prep("SELECT id FROM orgs")
+	for {
+		more, err := q.step()
+		if err != nil || !more {
+			return orgs, translate(ctx, "read organizations", err)
+		}
+		orgs = append(orgs, scim.OrgID(q.colText(0)))
+	}
+}
+
 // ExportCounts implements storage.Exporter.
 func (s *Store) ExportCounts(ctx context.Context, org scim.OrgID) (n storage.ExportCounts, err error) {
 	defer s.observe("export counts", &err)()

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 
 	"rollcall/scim"
 	"rollcall/storage"
@@ -58,22 +59,28 @@ func (e *DiffersError) Error() string {
 // ErrOccupied: the target has something that the source does not have, or has it otherwise.
 var ErrOccupied = errors.New("the target is not empty, nor the rest of an interrupted copy of this database")
 
+// ErrIncomplete: the source has something of a type that this program does not know, or somebody writes to it.
+var ErrIncomplete = errors.New("the source cannot be read whole: a newer version of Rollcall has written to it, or writes to it now")
+
 // Copy copies from one store to another and verifies the result. Repeated after an interruption it goes on.
 func Copy(ctx context.Context, from Source, to Target, o Options) (*Report, error) {
 	c := &copier{from: from, to: to, options: o}
-	orgs, err := from.ListOrganizations(ctx)
+	all, err := contents(ctx, from)
 	if err != nil {
 		return nil, fmt.Errorf("read the organizations: %w", err)
 	}
-	if c.total, err = total(ctx, from, orgs); err != nil {
+	if c.total, err = total(ctx, from, all); err != nil {
 		return nil, err
 	}
 	source := &tally{}
-	if err := c.copy(ctx, orgs, source); err != nil {
+	if err := c.copy(ctx, all, source); err != nil {
 		if isOccupied(err) {
 			return nil, fmt.Errorf("%w: %w", ErrOccupied, err)
 		}
 		return nil, err
+	}
+	if c.done != c.total {
+		return nil, fmt.Errorf("%w: it counts %d records, memberships and changes, and shows %d", ErrIncomplete, c.total, c.done)
 	}
 	target := &tally{}
 	if err := c.verify(ctx, target); err != nil {
@@ -93,11 +100,49 @@ func isOccupied(err error) bool {
 	return unique || errors.Is(err, storage.ErrExists)
 }
 
-func total(ctx context.Context, s Source, orgs []storage.Organization) (n int64, err error) {
-	for _, org := range orgs {
-		some, err := s.ExportCounts(ctx, org.ID)
+// content is what a store has of one organization.
+type content struct {
+	id  scim.OrgID
+	org *storage.Organization // nil for one that is not listed, such as scim.SystemOrg: it has no name and no tokens
+}
+
+func (c *content) String() string {
+	if c.org == nil {
+		return string(c.id)
+	}
+	return c.org.Slug
+}
+
+// contents returns the organizations that are listed, then those that are not and have something nevertheless.
+func contents(ctx context.Context, s Source) ([]content, error) {
+	listed, err := s.ListOrganizations(ctx)
+	if err != nil {
+		return nil, err
+	}
+	list := make([]content, len(listed), len(listed)+1)
+	seen := make(map[scim.OrgID]bool, len(listed))
+	for i := range listed {
+		list[i] = content{listed[i].ID, &listed[i]}
+		seen[listed[i].ID] = true
+	}
+	ids, err := s.ExportOrganizations(ctx)
+	if err != nil {
+		return nil, err
+	}
+	slices.Sort(ids)
+	for _, id := range ids {
+		if !seen[id] {
+			list = append(list, content{id: id})
+		}
+	}
+	return list, nil
+}
+
+func total(ctx context.Context, s Source, all []content) (n int64, err error) {
+	for i := range all {
+		some, err := s.ExportCounts(ctx, all[i].id)
 		if err != nil {
-			return 0, fmt.Errorf("count what organization %s has: %w", org.Slug, err)
+			return 0, fmt.Errorf("count what organization %s has: %w", &all[i], err)
 		}
 		n += some.Records + some.Links + some.Changes
 	}
@@ -119,7 +164,7 @@ func (c *copier) step(n int) {
 	}
 }
 
-func (c *copier) copy(ctx context.Context, orgs []storage.Organization, t *tally) error {
+func (c *copier) copy(ctx context.Context, all []content, t *tally) error {
 	c.phase, c.done = Copying, 0
 	if err := c.to.BeginImport(ctx); err != nil {
 		return fmt.Errorf("begin the copy: %w", err)
@@ -138,25 +183,27 @@ func (c *copier) copy(ctx context.Context, orgs []storage.Organization, t *tally
 	if err != nil {
 		return fmt.Errorf("read the target's organizations: %w", err)
 	}
-	for _, org := range orgs {
-		if err := c.organization(ctx, org, have, t); err != nil {
-			return fmt.Errorf("organization %s: %w", org.Slug, err)
+	for i := range all {
+		if err := c.organization(ctx, &all[i], have, t); err != nil {
+			return fmt.Errorf("organization %s: %w", &all[i], err)
 		}
 	}
 	return nil
 }
 
-func (c *copier) organization(ctx context.Context, org storage.Organization, have []storage.Organization, t *tally) error {
-	if !contains(have, org) {
-		if err := c.to.InsertOrganization(ctx, org); err != nil {
-			return err
+func (c *copier) organization(ctx context.Context, from *content, have []storage.Organization, t *tally) error {
+	if org := from.org; org != nil {
+		if !contains(have, *org) {
+			if err := c.to.InsertOrganization(ctx, *org); err != nil {
+				return err
+			}
+		}
+		t.organization(org)
+		if err := c.tokens(ctx, org.ID, t); err != nil {
+			return fmt.Errorf("tokens: %w", err)
 		}
 	}
-	t.organization(&org)
-	if err := c.tokens(ctx, org.ID, t); err != nil {
-		return fmt.Errorf("tokens: %w", err)
-	}
-	return c.walk(ctx, c.from, org.ID, t, c.to)
+	return c.walk(ctx, c.from, from.id, t, c.to)
 }
 
 func contains[T any](list []T, want T) bool {
@@ -202,20 +249,22 @@ func (c *copier) verify(ctx context.Context, t *tally) error {
 	for name, value := range secrets {
 		t.secret(name, value)
 	}
-	orgs, err := c.to.ListOrganizations(ctx)
+	all, err := contents(ctx, c.to)
 	if err != nil {
 		return err
 	}
-	for i := range orgs {
-		t.organization(&orgs[i])
-		tokens, err := c.to.ListTokens(ctx, orgs[i].ID)
-		if err != nil {
-			return err
+	for i := range all {
+		if org := all[i].org; org != nil {
+			t.organization(org)
+			tokens, err := c.to.ListTokens(ctx, org.ID)
+			if err != nil {
+				return err
+			}
+			for j := range tokens {
+				t.token(&tokens[j])
+			}
 		}
-		for j := range tokens {
-			t.token(&tokens[j])
-		}
-		if err := c.walk(ctx, c.to, orgs[i].ID, t, nil); err != nil {
+		if err := c.walk(ctx, c.to, all[i].id, t, nil); err != nil {
 			return err
 		}
 	}

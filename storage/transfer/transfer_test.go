@@ -24,6 +24,23 @@ func open(t *testing.T) *sqlite.Store {
 	return s
 }
 
+// TestUnknownType: what this program cannot read of a source is not left behind in silence.
+func TestUnknownType(t *testing.T) {
+	from := open(t)
+	org := storage.Organization{ID: "00000000-0000-7000-8000-0000000000aa", Slug: "acme", Name: "Acme"}
+	if err := from.InsertOrganization(t.Context(), org); err != nil {
+		t.Fatal(err)
+	}
+	k := storage.Key{Org: org.ID, Type: "Thing", ID: "00000000-0000-7000-8000-000000000001"}
+	if _, err := from.Insert(t.Context(), k, time.UnixMilli(1), &storage.Edit{Doc: scim.Attributes{}, Change: storage.Change{Op: storage.OpCreate}}); err != nil {
+		t.Fatal(err)
+	}
+	_, err := transfer.Copy(t.Context(), from, open(t), transfer.Options{Types: []scim.TypeName{"User", "Group"}})
+	if !errors.Is(err, transfer.ErrIncomplete) {
+		t.Errorf("Copy without a type that has a record: %v, want ErrIncomplete", err)
+	}
+}
+
 // forgetful is a target that loses something of what it is given.
 type forgetful struct {
 	*sqlite.Store
