@@ -46,6 +46,7 @@ func (a *API) endpoints() {
 	a.meEndpoints()
 	a.operatorEndpoints()
 	a.memberEndpoints()
+	a.memberListEndpoint()
 	a.appEndpoints()
 	a.roleEndpoints()
 	a.occupationEndpoints()

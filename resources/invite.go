@@ -20,7 +20,7 @@ func Invite() *Definition {
 		},
 		Indexed: []string{
 			"email", "status", "expiresAt", "meta.created", "meta.lastModified", "acceptedUser.value", "inviter.value",
-			"externalId", "roles.value", "occupation", "joinRequest",
+			"externalId", "roles.value", "occupation", "joinRequest", "name.familyName",
 		},
 	}}
 }
