@@ -34,6 +34,7 @@ type cache struct {
 	c       *fastcache.Cache // nil: nothing is kept, only nested is known
 	seed    maphash.Seed
 	txn     int64 // the open transaction; for the writer
+	begun   atomic.Int64
 	ended   atomic.Int64
 	stripes [4096]stripe
 	orgs    [256]orgMarks // by organization code, several may share one
@@ -72,7 +73,10 @@ func (c *cache) close() {
 }
 
 // begin numbers the transaction that the writer begins.
-func (c *cache) begin() { c.txn = c.ended.Load() + 1 }
+func (c *cache) begin() {
+	c.txn = c.ended.Load() + 1
+	c.begun.Store(c.txn)
+}
 
 // end is called when the transaction has been committed or rolled back, before anything in it is acknowledged.
 func (c *cache) end() { c.ended.Store(c.txn) }
@@ -127,6 +131,34 @@ func (c *cache) touchRecord(org int64, id string) {
 func (c *cache) touchUnique(org int64, k key) {
 	var b keyBuffer
 	c.touch(uniqueKey(b[:0], org, k))
+}
+
+// touchRows: rows of idx are added or removed.
+func (c *cache) touchRows(org int64, rows []row) {
+	for i := range rows {
+		if r := &rows[i]; r.attr.watch.asked.Load() && r.value.t == isText && !r.inUniq() {
+			c.touchUnique(org, key{r.attr.code, r.value.s})
+		}
+	}
+}
+
+// watch says whether who has a value of an index may be kept, as it is for unique keys. The writer touches the values
+// of only those indexes that somebody has looked up a value in, since a user has many that nobody ever does.
+type watch struct {
+	asked atomic.Bool
+	since atomic.Int64 // 1 + the last transaction that may have begun before asked was set, 0 before
+}
+
+// watched reports whether what was read in a snapshot that began when done was at may be put: whether each transaction
+// after it touches the values. The first one that began without knowing of the watch had begun when it was asked for.
+func (c *cache) watched(a *attr, at int64) bool {
+	w := &a.watch
+	if !w.asked.Load() {
+		w.asked.Store(true)
+		w.since.Store(c.begun.Load() + 1) // in this order
+	}
+	since := w.since.Load()
+	return since != 0 && at >= since-1
 }
 
 // touchRelations: the groups of resources change that are not touched one by one.

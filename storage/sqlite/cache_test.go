@@ -46,6 +46,7 @@ var errWrong = errors.New("wrong")
 
 func personEdit(name string, version int64) *storage.Edit {
 	e := benchUser(1)
+	e.Doc["externalId"] = name
 	e.Doc["userName"], e.Doc["title"], e.Doc["active"] = name, fmt.Sprint(version), version%2 == 0
 	e.Unique = []query.UniqueKey{{Attr: "userName", Value: name}}
 	e.Label = name
@@ -242,18 +243,20 @@ func byName(name string) query.Query {
 	}
 }
 
-// holds demands that the name is that of the record, of none if id is empty.
+// holds demands that the name, which is the externalId as well, is that of the record, of none if id is empty.
 func (w *raceWorld) holds(ctx context.Context, name, id string) error {
-	page, err := w.Query(ctx, benchOrg, byName(name))
-	if err != nil {
-		return err
-	}
-	var got string
-	if len(page.Records) > 0 {
-		got = page.Records[0].ID
-	}
-	if got != id || page.Total != len(page.Records) {
-		return fmt.Errorf("%w: %s is held by %q, total %d, want %q", errWrong, name, got, page.Total, id)
+	for _, q := range []query.Query{byName(name), byValue("externalId", name, 10)} {
+		page, err := w.Query(ctx, benchOrg, q)
+		if err != nil {
+			return err
+		}
+		var got string
+		if len(page.Records) > 0 {
+			got = page.Records[0].ID
+		}
+		if got != id || page.Total != len(page.Records) {
+			return fmt.Errorf("%w: %s is held by %q, total %d, want %q", errWrong, name, got, page.Total, id)
+		}
 	}
 	return nil
 }
@@ -294,7 +297,11 @@ func (w *raceWorld) look(ctx context.Context, random *rand.Rand, reader int) err
 		return err
 	case 2:
 		name := nameOf(i, j, 1+random.IntN(40))
-		page, err := w.Query(ctx, benchOrg, byName(name))
+		q := byName(name)
+		if random.IntN(2) == 0 {
+			q = byValue("externalId", name, 10)
+		}
+		page, err := w.Query(ctx, benchOrg, q)
 		if err != nil {
 			return err
 		}

@@ -24,6 +24,7 @@ type attr struct {
 	sparse bool        // records without a value have no row
 	strays atomic.Bool // some record has a value that is in idx nevertheless, see row
 	meta   int         // metaCreated, metaModified: the value is not from the document
+	watch  watch       // of the cache, for values in idx
 }
 
 const (

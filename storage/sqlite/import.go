@@ -154,6 +154,7 @@ func (w *writer) importRecord(ins *insert, r *storage.ExportedRecord) error {
 		if err := q.blob(appendKeys(room[:0], keys)).blob(ins.secret).blob(r.Doc).exec(); err != nil {
 			return err
 		}
+		w.s.cache.touchRows(org, ins.draft.rows)
 		if err := w.c.insertRows(org, ins.key.ID, w.rid, ins.draft.rows); err != nil {
 			return err
 		}

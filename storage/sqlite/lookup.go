@@ -6,10 +6,11 @@ import (
 	"rollcall/storage"
 )
 
-// lookup is a query for the one record that holds a unique key: what every client asks before it creates somebody,
-// and the most frequent filter by far.
+// lookup is a query for the records that have one value of one attribute: what every client asks before it creates
+// somebody, and the most frequent filter by far.
 type lookup struct {
 	t   *resourceType
+	a   *attr
 	key key
 }
 
@@ -24,11 +25,11 @@ func (s *Store) lookupOf(q *query.Query) (l lookup, ok bool) {
 	}
 	l.t = s.types[q.Sources[0].Type]
 	a := l.t.attr(&e.Field)
-	if a == nil || !a.inUniq() {
+	if a == nil || a.uniq && !a.inUniq() || a.meta != 0 {
 		return l, false
 	}
 	v := indexed(e.Value)
-	l.key = key{a.code, v.s}
+	l.a, l.key = a, key{a.code, v.s}
 	return l, v.t == isText && len(v.s) <= maxLookup && s.cached(q.Load, l.t)
 }
 
@@ -51,11 +52,14 @@ func (s *Store) answerLookup(l lookup, orgID scim.OrgID, org int64, q *query.Que
 	return page, s.fromCache(rec, uuidKey(kb[:0], org, (*[16]byte)(id)), org, l.t, q.Load, at, &arena{})
 }
 
-// keepLookup puts who holds the key, as a snapshot showed it that began when done was at. That nobody does is not
+// keepLookup puts who alone has the value, as a snapshot showed it that began when done was at. That nobody does is not
 // kept: those who ask mean to create somebody, and ask once.
 func (s *Store) keepLookup(l lookup, org int64, page *storage.Page, at int64) {
 	var b [16]byte
-	if len(page.Records) != 1 || !parseUUID(&b, page.Records[0].ID) {
+	if len(page.Records) != 1 || page.More || !parseUUID(&b, page.Records[0].ID) {
+		return
+	}
+	if !l.a.uniq && !s.cache.watched(l.a, at) {
 		return
 	}
 	var kb keyBuffer

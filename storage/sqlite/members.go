@@ -253,7 +253,7 @@ func (w *writer) bump(org int64, grp string, at time.Time, change *storage.Chang
 		return err
 	}
 	old, now := metaRows(t, created, modified), metaRows(t, created, at)
-	if err := w.c.moveRows(org, grp, rid, old, now); err != nil {
+	if err := w.moveRows(org, grp, rid, old, now); err != nil {
 		return err
 	}
 	return w.appendChange(org, t, grp, version, at, change, encodeValues(change.Values))
@@ -274,10 +274,11 @@ func metaRows(t *resourceType, created, modified time.Time) []row {
 }
 
 // moveRows writes the difference between two sets of index rows.
-func (c *conn) moveRows(org int64, id string, rid int64, old, now []row) error {
-	for _, r := range old {
+func (w *writer) moveRows(org int64, id string, rid int64, old, now []row) error {
+	for i, r := range old {
 		if !hasRow(now, r) {
-			if err := c.deleteRow(org, id, r); err != nil {
+			w.s.cache.touchRows(org, old[i:i+1])
+			if err := w.c.deleteRow(org, id, r); err != nil {
 				return err
 			}
 		}
@@ -289,7 +290,8 @@ func (c *conn) moveRows(org int64, id string, rid int64, old, now []row) error {
 			fresh = append(fresh, r)
 		}
 	}
-	return c.insertRows(org, id, rid, fresh)
+	w.s.cache.touchRows(org, fresh)
+	return w.c.insertRows(org, id, rid, fresh)
 }
 
 func hasRow(rows []row, r row) bool {

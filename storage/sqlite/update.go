@@ -249,7 +249,7 @@ func (u *update) store(w *writer) error {
 			return err
 		}
 		old, now := metaRows(u.t, u.old.rec.Created, u.old.rec.Modified), metaRows(u.t, u.old.rec.Created, u.at)
-		if err := c.moveRows(org, id, rid, old, now); err != nil {
+		if err := w.moveRows(org, id, rid, old, now); err != nil {
 			return err
 		}
 	} else if err := u.storeDraft(w, version); err != nil {
@@ -284,7 +284,7 @@ func (u *update) storeDraft(w *writer, version int64) error {
 			}
 		}
 	}
-	if err := c.moveRows(org, id, rid, u.oldRows, u.draft.rows); err != nil {
+	if err := w.moveRows(org, id, rid, u.oldRows, u.draft.rows); err != nil {
 		return err
 	}
 	if u.draft.label == u.old.label {

@@ -205,6 +205,7 @@ func (i *insert) store(w *writer, org int64, keys []key) error {
 	if err := q.blob(appendKeys(nil, keys)).blob(i.secret).blob(i.draft.doc).exec(); err != nil {
 		return err
 	}
+	w.s.cache.touchRows(org, i.draft.rows)
 	if err := c.insertRows(org, i.key.ID, rid, i.draft.rows); err != nil {
 		return err
 	}
@@ -285,6 +286,7 @@ func (w *writer) deleteRecord(t *resourceType, r *storedRecord, rows []row, at t
 			return err
 		}
 	}
+	w.s.cache.touchRows(r.org, rows)
 	for _, row := range rows {
 		if err := c.deleteRow(r.org, id, row); err != nil {
 			return err
