@@ -29,6 +29,14 @@ type Problem struct {
 	Code      string    `json:"code" pattern:"^[a-z0-9_]+$" doc:"Stable machine code, such as last_owner."`
 	RequestID string    `json:"requestId" doc:"Under this id the operator finds the request in the log."`
 	Errors    []Mistake `json:"errors,omitempty" doc:"What is wrong with the request, attribute by attribute."`
+	ManagedBy *Managed  `json:"managedBy,omitempty" doc:"With attribute_managed: the connection that has the say."`
+}
+
+// Managed is a connection's claim on an attribute.
+type Managed struct {
+	Connection string    `json:"connection" doc:"Id of the connection."`
+	Name       string    `json:"name"`
+	Since      time.Time `json:"since" doc:"When it wrote the attribute."`
 }
 
 // Mistake is one thing that is wrong with a request.
@@ -80,6 +88,9 @@ func (x *exchange) refuse(err error) *refusal {
 		x.cause = e.Cause
 	}
 	r := &refusal{Problem: x.problem(e.Status, codeOf(e), e.Detail), retryAfter: e.RetryAfter}
+	if m := e.Managed; m != nil {
+		r.ManagedBy = &Managed{m.Connection, m.Name, m.Since}
+	}
 	if e.Path != "" {
 		r.Errors = []Mistake{{Path: e.Path, Message: strings.TrimPrefix(e.Detail, e.Path+": ")}}
 	}

@@ -35,6 +35,9 @@ func (s *Service) ChangeEntitlements(ctx context.Context, sub Subject, user stri
 		if list, err = snap.entitlementValues(p, kind, keys); err != nil {
 			return nil, err
 		}
+		if err := s.mayRegrant(ctx, sub.Org, user, pathEntitlements, p.Doc[pathEntitlements], list); err != nil {
+			return nil, err
+		}
 		next := FactsOf(scim.Attributes{"entitlements": list}, nil, s.now())
 		facts := p.Facts
 		facts.Entitlements = next.Entitlements

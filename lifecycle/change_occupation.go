@@ -46,6 +46,9 @@ func (s *Service) tryOccupation(ctx context.Context, sub Subject, user string, p
 		if err := Allowed(sub, ActChangeOccupation, target); err != nil {
 			return nil, nil, err
 		}
+		if err := s.mayEdit(ctx, sub.Org, user, pathOccupation); err != nil {
+			return nil, nil, err
+		}
 		switch {
 		case o != nil && !o.SelfAssignable:
 			return nil, nil, forbidden("not_self_assignable", "this occupation is given by administrators only")
@@ -53,7 +56,7 @@ func (s *Service) tryOccupation(ctx context.Context, sub Subject, user string, p
 			r, err := s.askChange(ctx, sub, p, ChangeRequest{Attribute: attributeOccupation, Value: o.Key, Display: o.Display, Gains: out.Gained})
 			return out, r, err
 		}
-	} else if err := out.acknowledge(acks); err != nil {
+	} else if err := firstError(s.mayEdit(ctx, sub.Org, user, pathOccupation), out.acknowledge(acks)); err != nil {
 		return nil, nil, err
 	}
 	return out, nil, s.store.Within(ctx, sub.Org, func(tx storage.Tx) error {

@@ -126,6 +126,11 @@ func (s *Service) tryDecide(ctx context.Context, sub Subject, k storage.Key, app
 	if approve && (o == nil || !o.Active) {
 		return nil, conflict("occupation_retired", "the occupation is not given any more: decline the request")
 	}
+	if approve {
+		if err := s.mayEdit(ctx, sub.Org, p.ID, pathOccupation); err != nil {
+			return nil, err
+		}
+	}
 	var out ChangeRequest
 	err = s.store.Within(ctx, sub.Org, func(tx storage.Tx) error {
 		at := s.now()

@@ -81,6 +81,9 @@ func (s *Service) ChangeRole(ctx context.Context, sub Subject, user string, pre 
 			}
 		}
 		out, list = compare(p.Grant, after), snap.roleValues(p.Doc, ch)
+		if err := s.mayRegrant(ctx, sub.Org, user, pathRoles, p.Doc[pathRoles], list); err != nil {
+			return err
+		}
 		return out.acknowledge(ch.AckLosses)
 	}
 	err := s.guarded(ctx, sub.Caller, guardOwners, look, func(tx storage.Tx) error {

@@ -73,6 +73,15 @@ func (s *Service) Activate(ctx context.Context, sub Subject, id string, version 
 	if err := Allowed(sub, ActSetActive, Target{User: id, Rank: p.Grant.Rank()}); err != nil {
 		return nil, err
 	}
+	if !blocked(p.Doc) { // else an administrator cut the access, and gives it back
+		m, err := s.claims(ctx, userKey(sub.Org, id))
+		if err != nil {
+			return nil, err
+		}
+		if c := m.cut(); c != nil {
+			return nil, managed(pathActive, c)
+		}
+	}
 	rec, err := s.activate(ctx, sub.Caller, id, version)
 	if err != nil {
 		return nil, fail(typeUser, err)

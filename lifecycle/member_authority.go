@@ -2,7 +2,6 @@ package lifecycle
 
 import (
 	"context"
-	"strings"
 	"time"
 
 	"rollcall/scim"
@@ -16,64 +15,27 @@ const (
 	actorUser  = "user"  // a person
 )
 
-// Claim is a client's claim on an attribute of a person: it has written it.
+// Claim is a connection's claim on an attribute of a person: it has written it.
 type Claim struct {
-	Client scim.Actor
-	Since  time.Time
+	Connection string // id
+	Name       string // for people
+	Since      time.Time
 }
-
-// historyRead bounds how far back claims are looked for: changes of one person.
-const historyRead = 1000
 
 // originPath is the attribute by which a change row shows that an administrator has taken a person over from the client.
 const originPath = scim.SchemaRollcallUser + ":origin"
 
-// claimOn returns the newest claim of a client on an attribute of a person, or with an empty path on anything of them;
-// nil if there is none. It is read from the history: what a client wrote is its own from then on.
-func (s *Service) claimOn(ctx context.Context, k storage.Key, path string) (*Claim, error) {
-	list, err := s.store.History(ctx, k, 0, historyRead)
-	if err != nil {
-		return nil, fail(k.Type, err)
-	}
-	for i := range list {
-		ch := &list[i]
-		if ch.Actor.Kind != actorToken {
-			if detached(ch) {
-				return nil, nil //nolint:nilnil // absence is an answer here
-			}
-			continue
-		}
-		if path == "" || writes(ch, path) {
-			return &Claim{Client: ch.Actor, Since: ch.At}, nil
-		}
-	}
-	return nil, nil //nolint:nilnil // absence is an answer here
-}
-
 // detached reports whether a change took the person over from the client.
 func detached(ch *storage.Change) bool {
+	if ch.Actor.Kind == actorToken {
+		return false
+	}
 	for _, v := range ch.Values {
 		if v.Path == originPath && v.New == "admin" {
 			return true
 		}
 	}
 	return false
-}
-
-// writes reports whether a change wrote the attribute at path, a part of it or the whole that it is part of.
-func writes(ch *storage.Change, path string) bool {
-	for _, v := range ch.Values {
-		if v.New != nil && (pathIn(v.Path, path) || pathIn(path, v.Path)) {
-			return true
-		}
-	}
-	return false
-}
-
-// pathIn reports whether path is outer or lies in it.
-func pathIn(path, outer string) bool {
-	rest, ok := strings.CutPrefix(path, outer)
-	return ok && (rest == "" || rest[0] == '.' || rest[0] == ':')
 }
 
 // Detach takes a person over from the client that provisions them: what the client has written so far no longer binds
@@ -87,11 +49,11 @@ func (s *Service) Detach(ctx context.Context, sub Subject, id string, version in
 		return nil, err
 	}
 	k := userKey(sub.Org, id)
-	claim, err := s.claimOn(ctx, k, "")
+	m, err := s.claims(ctx, k)
 	if err != nil {
 		return nil, err
 	}
-	if claim == nil {
+	if m.any() == nil {
 		return nil, conflict("not_managed", "no client provisions this person")
 	}
 	rec, err := s.changeUser(ctx, s.store, sub.Caller, k, s.now(), version, func(doc scim.Attributes) error {

@@ -128,12 +128,16 @@ func (s *Service) mayRemove(ctx context.Context, sub Subject, p *Person, confirm
 	if confirm == name && name != "" || sub.User == p.ID {
 		return nil
 	}
-	claim, err := s.claimOn(ctx, userKey(sub.Org, p.ID), "")
-	if err != nil || claim == nil {
+	m, err := s.claims(ctx, userKey(sub.Org, p.ID))
+	if err != nil {
 		return err
 	}
+	claim := m.any()
+	if claim == nil {
+		return nil
+	}
 	return conflict("managed_by_client",
-		"this person is provisioned by %s, which may bring them back: deactivate them, or confirm by their userName", claim.Client.Name)
+		"this person is provisioned by %s, which may bring them back: deactivate them, or confirm by their userName", claim.Name)
 }
 
 // Restore brings somebody back who was removed, with id, profile, roles and groups, as long as the profile is kept.

@@ -20,10 +20,11 @@ const (
 // snapshot is what writes and reads of users need to know of their organization. It may be as old as snapshotFor.
 type snapshot struct {
 	*Catalogue
-	settings Settings
-	buried   bool // somebody was removed, of whom something is kept
-	epoch    int64
-	checked  time.Time
+	connections *connections
+	settings    Settings
+	buried      bool // somebody was removed, of whom something is kept
+	epoch       int64
+	checked     time.Time
 }
 
 // snapshots keeps one for each organization, so that a write costs no reads but one in a while.
@@ -79,7 +80,7 @@ func (s *Service) fresh(ctx context.Context, org scim.OrgID) (*snapshot, error) 
 		return nil, err
 	}
 	if have := s.snapshots.get(org); have != nil && e != nil && have.epoch == e.Value.N {
-		next.Catalogue, next.epoch = have.Catalogue, have.epoch
+		next.Catalogue, next.connections, next.epoch = have.Catalogue, have.connections, have.epoch
 		s.snapshots.put(org, next)
 		return next, nil
 	}
@@ -94,6 +95,9 @@ func (s *Service) fresh(ctx context.Context, org scim.OrgID) (*snapshot, error) 
 		next.epoch = e.Value.N
 	}
 	if next.Catalogue, err = s.readCatalogue(ctx, org); err != nil {
+		return nil, err
+	}
+	if next.connections, err = s.readConnections(ctx, org); err != nil {
 		return nil, err
 	}
 	s.snapshots.put(org, next)

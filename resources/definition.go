@@ -71,7 +71,7 @@ func Default() []*Definition {
 		User(), Group(), Role(), Entitlement(), Occupation(), Invite(), JoinRequest(),
 		Settings(), Epoch(), GroupGrant(), ChangeRequest(), Tombstone(),
 		Mail(), MailTemplate(), MailRoute(), MailAddress(), Limit(),
-		IdempotentRequest(), App(),
+		IdempotentRequest(), App(), Connection(),
 		Login(), Proof(),
 	}
 }

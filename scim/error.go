@@ -35,7 +35,15 @@ type Error struct {
 	Path       string        // attribute concerned, canonical; empty if none
 	Code       string        // stable machine code of the companion API, such as "last_owner"; empty: Type or Status says it
 	RetryAfter time.Duration // for 429 and 503; 0 leaves the header out
+	Managed    *Managed      // which client has the say, if that is the reason
 	Cause      error         // private: logged, never sent
+}
+
+// Managed is a provisioning client's claim on what somebody else would like to write.
+type Managed struct {
+	Connection string    // id
+	Name       string    // for people
+	Since      time.Time // the client has written it
 }
 
 // Error returns the public text.
