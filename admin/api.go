@@ -95,8 +95,13 @@ func (a *API) route() error {
 
 // ServeHTTP answers one request. What is the same for all of them happens here; the checks of an operation are its
 // middleware.
-func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	x := &exchange{api: a, w: w, req: r, start: a.Now(), addr: edge.ClientAddr(r, a.TrustedProxies)}
+func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) { a.serve(w, r, false) }
+
+func (a *API) serve(w http.ResponseWriter, r *http.Request, local bool) {
+	x := &exchange{api: a, w: w, req: r, start: a.Now(), local: local}
+	if !local {
+		x.addr = edge.ClientAddr(r, a.TrustedProxies)
+	}
 	defer x.finish()
 	x.identify()
 	ctx := r.Context()

@@ -21,6 +21,7 @@ type exchange struct {
 	ctx   context.Context //nolint:containedctx // lives as long as the request that it belongs to
 	start time.Time
 	addr  netip.Addr // of the client
+	local bool       // came through [API.Local]
 
 	id        string // request id
 	operation *operation

@@ -30,7 +30,7 @@ func newShared(c *Config) shared {
 }
 
 // newCompanion returns the companion API.
-func newCompanion(c *Config, db *database, m *metrics.Metrics, log *slog.Logger, key []byte, s shared) (http.Handler, error) {
+func newCompanion(c *Config, db *database, m *metrics.Metrics, log *slog.Logger, key []byte, s shared) (*admin.API, error) {
 	people, err := c.people()
 	if err != nil {
 		return nil, fmt.Errorf("oidc-issuer: %w", err)

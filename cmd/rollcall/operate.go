@@ -67,36 +67,49 @@ func databaseKeys() []string { return []string{"data", "store", "store-file"} }
 
 // connect returns the way to the database: the server that holds it, if one does, else the database itself.
 func connect(ctx context.Context, c *Config, p presence) (control.Operator, func() error, error) {
+	dir, db, err := reach(ctx, c, p)
+	switch {
+	case err != nil:
+		return nil, nil, err
+	case db == nil:
+		client := control.NewClient(dir)
+		return client, client.Close, nil
+	}
+	return &operator{db: db}, db.close, nil
+}
+
+// reach finds the database: dir is the data directory of a running server that holds it, or else db is the database,
+// opened by this process.
+func reach(ctx context.Context, c *Config, p presence) (dir string, db *database, err error) {
 	registry, err := resources.NewRegistry(resources.Default()...)
 	if err != nil {
-		return nil, nil, err
+		return "", nil, err
 	}
 	b, err := c.backend()
 	if err != nil {
-		return nil, nil, err
+		return "", nil, err
 	}
 	deadline := time.Now().Add(lockWait)
 	for {
 		if dir := b.directory(); dir != "" && control.Running(ctx, dir) {
-			client := control.NewClient(dir)
-			return client, client.Close, nil
+			return dir, nil, nil
 		}
 		if p == mustExist {
 			if err := requireDatabase(ctx, b, registry.StorageTypes()); err != nil {
-				return nil, nil, err
+				return "", nil, err
 			}
 		}
 		db, err := openDatabase(ctx, c, nil)
 		if err == nil {
-			return &operator{db: db}, db.close, nil
+			return "", db, nil
 		}
 		// A lock without a socket is another command, which will not be long, or a server about to listen.
 		if !b.held(err) || time.Now().After(deadline) {
-			return nil, nil, err
+			return "", nil, err
 		}
 		select {
 		case <-ctx.Done():
-			return nil, nil, ctx.Err()
+			return "", nil, ctx.Err()
 		case <-time.After(20 * time.Millisecond):
 		}
 	}

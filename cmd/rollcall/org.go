@@ -3,8 +3,10 @@ package main
 import (
 	"fmt"
 	"io"
+	"strings"
 	"text/tabwriter"
 	"time"
+	"unicode"
 
 	"github.com/spf13/cobra"
 
@@ -93,6 +95,7 @@ func newTable(w io.Writer, head ...string) *table {
 
 func (t *table) row(cells ...string) {
 	for i, c := range cells {
+		c = printable(c)
 		sep := "\t"
 		if i == len(cells)-1 {
 			sep = "\n"
@@ -101,6 +104,16 @@ func (t *table) row(cells ...string) {
 			t.err = err
 		}
 	}
+}
+
+// printable keeps text that others wrote from moving the cursor of a terminal, or the columns of a table.
+func printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return '\ufffd'
+	}, s)
 }
 
 func (t *table) flush() error {

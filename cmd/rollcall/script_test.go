@@ -22,6 +22,9 @@ import (
 	"rollcall/internal/mongotest"
 )
 
+//nolint:gochecknoglobals // a flag of the test binary
+var update = flag.Bool("update", false, "write what commands print into the scripts")
+
 // TestMain lets the test binary be the command: scripts and the tests that start servers run exactly this build,
 // with the race detector if the tests have it.
 func TestMain(m *testing.M) {
@@ -50,6 +53,7 @@ func runScripts(t *testing.T, dir string, setup func(*testscript.Env)) {
 		Dir:                 dir,
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
+		UpdateScripts:       *update,
 		Cmds:                scriptCommands(),
 		Setup: func(e *testscript.Env) error {
 			// Sockets need short paths.
@@ -69,6 +73,7 @@ func scriptCommands() map[string]func(*testscript.TestScript, bool, []string) {
 		"signal":     cmdSignal,
 		"gencert":    cmdGencert,
 		"poke":       cmdPoke,
+		"normal":     cmdNormal,
 	}
 }
 
@@ -229,4 +234,23 @@ func cmdPoke(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	_, err = f.WriteAt(b, offset)
 	ts.Check(err)
+}
+
+// cmdNormal: normal FILE writes the last stdout to a file, with what differs from run to run made the same: ids are
+// numbered in the order in which they come, instants and tokens become placeholders of the same length.
+func cmdNormal(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: normal FILE")
+	}
+	ids := map[string]string{}
+	text := regexp.MustCompile(`[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}`).ReplaceAllStringFunc(ts.ReadFile("stdout"), func(id string) string {
+		if ids[id] == "" {
+			ids[id] = fmt.Sprintf("00000000-0000-0000-0000-%012d", len(ids)+1)
+		}
+		return ids[id]
+	})
+	text = regexp.MustCompile(`\d{4}-\d\d-\d\d \d\d:\d\dZ`).ReplaceAllString(text, "YYYY-MM-DD HH:MMZ")
+	text = regexp.MustCompile(`\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z`).ReplaceAllString(text, "YYYY-MM-DDTHH:MM:SSZ")
+	text = regexp.MustCompile(`inv_[A-Za-z0-9_-]{43}`).ReplaceAllString(text, "inv_TOKEN")
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(text), 0o600))
 }

@@ -160,12 +160,9 @@ func (a *app) runServe(ctx context.Context, c *Config) (err error) {
 }
 
 func buildHandlers(ctx context.Context, c *Config, db *database, m *metrics.Metrics, reg *prometheus.Registry, h *health, log *slog.Logger) (handlers, error) {
-	key, err := db.store.Secret(ctx, cursorKeyName, func(b []byte) error {
-		_, err := rand.Read(b)
-		return err
-	})
+	key, err := cursorKey(ctx, db)
 	if err != nil {
-		return handlers{}, fmt.Errorf("read the cursor key: %w", err)
+		return handlers{}, err
 	}
 	shared := newShared(c)
 	edge, err := api.New(api.Options{
@@ -191,8 +188,20 @@ func buildHandlers(ctx context.Context, c *Config, db *database, m *metrics.Metr
 	return handlers{
 		main:    m.InFlight(h.wrap(spareProcessors(byPath(edge, companion)))),
 		ops:     opsHandler(h, reg, c.Pprof),
-		control: logControl(log, control.NewHandler(&operator{db: db})),
+		control: byPath(logControl(log, control.NewHandler(&operator{db: db})), companion.Local()),
 	}, nil
+}
+
+// cursorKey is the key that all processes on the database encrypt cursors with.
+func cursorKey(ctx context.Context, db *database) ([]byte, error) {
+	key, err := db.store.Secret(ctx, cursorKeyName, func(b []byte) error {
+		_, err := rand.Read(b)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read the cursor key: %w", err)
+	}
+	return key, nil
 }
 
 // spareProcessors wraps next in a [spare], unless the operator chose the number of processors.

@@ -112,6 +112,7 @@ func foreignEnv() *regexp.Regexp {
 // environment picks out of env what is ours, by key, and complains of what only looks so.
 func environment(env []string, all []setting) (map[string]string, []error) {
 	keys := map[string]string{envName(configFileKey): configFileKey}
+	commands := remoteEnv()
 	for _, s := range all {
 		keys[s.env()] = s.key
 	}
@@ -120,7 +121,7 @@ func environment(env []string, all []setting) (map[string]string, []error) {
 	var problems []error
 	for _, pair := range env {
 		name, text, _ := strings.Cut(pair, "=")
-		if !strings.HasPrefix(name, envPrefix) {
+		if !strings.HasPrefix(name, envPrefix) || slices.Contains(commands, name) {
 			continue
 		}
 		if key, ok := keys[name]; ok {

@@ -133,6 +133,11 @@ func (a *app) tokenRevoke() *cobra.Command {
 
 // parseExpiry reads a point in the future; nil is never.
 func parseExpiry(text string, now time.Time) (*time.Time, error) {
+	return parseInstant("--expires", text, now)
+}
+
+// parseInstant reads the value of a flag that is a point in the future; nil is never.
+func parseInstant(flag, text string, now time.Time) (*time.Time, error) {
 	if text == "" || text == "never" {
 		return nil, nil //nolint:nilnil // never is the absence of an instant
 	}
@@ -152,9 +157,9 @@ func parseExpiry(text string, now time.Time) (*time.Time, error) {
 	}
 	switch {
 	case at.IsZero():
-		return nil, errors.New("--expires: write 90d, 12h, 2027-01-31 or 2027-01-31T12:00:00Z")
+		return nil, fmt.Errorf("%s: write 90d, 12h, 2027-01-31 or 2027-01-31T12:00:00Z", flag)
 	case !at.After(now):
-		return nil, errors.New("--expires: lies in the past")
+		return nil, fmt.Errorf("%s: lies in the past", flag)
 	}
 	at = at.UTC()
 	return &at, nil

@@ -16,10 +16,14 @@ var _ Operator = (*Client)(nil)
 
 // NewClient returns a client for the server that holds the data directory dir. It connects with the first
 // operation; see [Running].
-func NewClient(dir string) *Client {
-	return &Client{&http.Client{Transport: &http.Transport{
+func NewClient(dir string) *Client { return &Client{&http.Client{Transport: NewTransport(dir)}} }
+
+// NewTransport returns the way to what else the server that holds the data directory dir serves on its socket. The host of
+// a request's URL means nothing.
+func NewTransport(dir string) *http.Transport {
+	return &http.Transport{
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) { return dial(ctx, dir) },
-	}}}
+	}
 }
 
 // Close drops idle connections.
