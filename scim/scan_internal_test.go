@@ -64,6 +64,7 @@ func BenchmarkJSON(b *testing.B) {
 		{"parse tokens", func() { _, _ = parseTokens(benchDoc, 16) }},
 		{"decode", func() { _, _ = DecodeAttributes(benchDoc) }},
 		{"decode tokens", func() { _, _ = decodeTokens(benchDoc) }},
+		{"decode one", func() { _, _ = DecodeSome(benchDoc, []string{"userName"}) }},
 	} {
 		b.Run(c.name, func(b *testing.B) {
 			b.ReportAllocs()

@@ -1,6 +1,8 @@
 package sqlite
 
 import (
+	"slices"
+
 	"rollcall/scim/query"
 )
 
@@ -16,6 +18,18 @@ type plan struct {
 	ordered bool
 	sort    *query.Field // the field of the value in the scans' third column, nil: there is none
 	byDoc   *query.Field // the sort value is to be taken from the document
+	names   []string     // see reads
+}
+
+// reads are the attributes of a candidate's document that residual and byDoc look at.
+func (p *plan) reads() []string {
+	if p.names == nil {
+		p.names = query.Names(p.residual)
+		if p.byDoc != nil && !slices.Contains(p.names, p.byDoc.Steps[0]) {
+			p.names = append(p.names, p.byDoc.Steps[0])
+		}
+	}
+	return p.names
 }
 
 // scan is one statement over candidates. Its rows are id, rid and, in an index, the value.

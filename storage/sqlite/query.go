@@ -376,12 +376,13 @@ func (r *runner) decide(p *plan, c *candidate) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	load := query.Load{Members: mentions(p.residual, c.t.Members), Groups: mentions(p.residual, c.t.Groups)}
+	names := p.reads()
+	load := query.Load{Members: slices.Contains(names, c.t.Members), Groups: slices.Contains(names, c.t.Groups)}
 	budget := storage.MaxLoadedMembers
 	if err := r.s.loadRelations(r.c, r.org, c.t, rec, load, &budget); err != nil {
 		return false, err
 	}
-	doc, err := matchDoc(c.t, rec)
+	doc, err := matchDoc(c.t, rec, names)
 	if err != nil {
 		return false, err
 	}

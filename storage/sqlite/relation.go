@@ -109,40 +109,19 @@ func (k *compiler) inGroup(grp string) cond {
 	}
 }
 
-// mentions reports whether an expression asks about a relation.
-func mentions(e query.Expr, relation string) bool {
-	if relation == "" {
-		return false
-	}
-	of := func(f *query.Field) bool { return f.Steps[0] == relation }
-	switch e := e.(type) {
-	case query.And:
-		return slices.ContainsFunc(e, func(t query.Expr) bool { return mentions(t, relation) })
-	case query.Or:
-		return slices.ContainsFunc(e, func(t query.Expr) bool { return mentions(t, relation) })
-	case query.Not:
-		return mentions(e.Expr, relation)
-	case query.Any:
-		return of(&e.Field)
-	case query.Compare:
-		return of(&e.Field)
-	case query.Present:
-		return of(&e.Field)
-	case query.Const:
-	}
-	return false
-}
-
-// matchDoc is a record's document as query.Match wants it: with id, meta and the relations put in.
-func matchDoc(t *resourceType, r *storage.Record) (scim.Attributes, error) {
-	doc, err := scim.DecodeAttributes(r.Doc)
+// matchDoc is a record's document as query.Match wants it: with id, meta and the relations put in, but no attributes
+// other than those of the names.
+func matchDoc(t *resourceType, r *storage.Record, names []string) (scim.Attributes, error) {
+	doc, err := scim.DecodeSome(r.Doc, names)
 	if err != nil {
 		return nil, err
 	}
 	doc["id"] = r.ID
-	doc["meta"] = scim.Attributes{
-		"resourceType": string(t.Name), "created": scim.FormatTime(r.Created),
-		"lastModified": scim.FormatTime(r.Modified), "version": scim.ETag(r.Version),
+	if slices.Contains(names, "meta") {
+		doc["meta"] = scim.Attributes{
+			"resourceType": string(t.Name), "created": scim.FormatTime(r.Created),
+			"lastModified": scim.FormatTime(r.Modified), "version": scim.ETag(r.Version),
+		}
 	}
 	if len(r.Members) > 0 {
 		list := make([]any, len(r.Members))
