@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"os"
 	"regexp"
 	"strconv"
@@ -45,6 +46,23 @@ func TestScripts(t *testing.T) {
 func TestScriptsMongoDB(t *testing.T) {
 	mongotest.URI(t)
 	runScripts(t, "testdata/mongodb", func(e *testscript.Env) { e.Setenv("MONGODB", mongotest.DatabaseURI(t)) })
+}
+
+// TestScriptsRefusedMongoDB runs testdata/refused/*.txtar, which find connection strings that no start accepts.
+func TestScriptsRefusedMongoDB(t *testing.T) {
+	g := mongotest.StartGuarded(t)
+	standalone := mongotest.Standalone(t)
+	newer := mongotest.DatabaseURI(t)
+	mongotest.Insert(t, newer, "settings", map[string]any{"_id": "schema", "version": int64(1 << 40)})
+	reader := url.UserPassword("reader", "hunter2")
+	g.CreateUser(t.Context(), reader, mongotest.Privilege{Database: "rollcall", Actions: []string{"find", "listIndexes"}})
+	runScripts(t, "testdata/refused", func(e *testscript.Env) {
+		e.Setenv("STANDALONE", standalone)
+		e.Setenv("NEWER", newer)
+		e.Setenv("NOLOGIN", g.URI(nil, "rollcall"))
+		e.Setenv("READER", g.URI(reader, "rollcall"))
+		e.Setenv("WRONG", g.URI(url.UserPassword("reader", "hunter22"), "rollcall"))
+	})
 }
 
 func runScripts(t *testing.T, dir string, setup func(*testscript.Env)) {

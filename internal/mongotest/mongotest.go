@@ -157,6 +157,18 @@ func Connect(t testing.TB, uri string) *mongo.Client {
 	return client
 }
 
+// Insert puts a document into a collection of the database that a connection string names.
+func Insert(t testing.TB, uri, collection string, doc map[string]any) {
+	t.Helper()
+	u, err := url.Parse(uri)
+	if err != nil {
+		t.Fatal("the test's connection string is no URL")
+	}
+	if _, err := Connect(t, uri).Database(strings.TrimPrefix(u.Path, "/")).Collection(collection).InsertOne(t.Context(), doc); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // await polls until f is nil.
 func await(ctx context.Context, what string, f func() error) error {
 	for {

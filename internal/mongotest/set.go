@@ -19,29 +19,39 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 )
 
-const setName = "rollcall"
+const (
+	setName = "rollcall"
+	logFile = "mongod.log"
+)
 
 // Set is a replica set on loopback that lives as long as a test binary.
 type Set struct {
-	dir     string
-	members []*Member
+	name, dir string
+	members   []*Member
 }
 
-// Member is one mongod of a Set.
+// Member is one server: a mongod of a Set, or one that stands alone, or a mongos.
 type Member struct {
 	binary, dir, addr string
+	args              []string // beside those that each has
 	cmd               *exec.Cmd
 	ended             chan struct{}
 }
 
 // StartSet starts a replica set of n members and waits for its primary. The data lie where memory is the disk, if
 // the machine has such a place.
-func StartSet(ctx context.Context, binary string, n int) (_ *Set, err error) {
+func StartSet(ctx context.Context, binary string, n int) (*Set, error) {
+	return startSet(ctx, binary, setName, n)
+}
+
+// startSet starts a replica set whose servers have further arguments.
+func startSet(ctx context.Context, binary, name string, n int, args ...string) (_ *Set, err error) {
 	dir, err := os.MkdirTemp(scratch(), "rollcall-mongod-")
 	if err != nil {
 		return nil, err
 	}
-	s := &Set{dir: dir}
+	s := &Set{name: name, dir: dir}
+	args = append([]string{"--replSet", name}, args...)
 	defer func() {
 		if err != nil {
 			s.Stop()
@@ -49,26 +59,21 @@ func StartSet(ctx context.Context, binary string, n int) (_ *Set, err error) {
 	}()
 	var members bson.A
 	for i := range n {
-		addr, err := freeAddress()
+		m, err := startMember(binary, filepath.Join(dir, strconv.Itoa(i)), args)
+		if m != nil {
+			s.members = append(s.members, m)
+		}
 		if err != nil {
 			return nil, err
 		}
-		m := &Member{binary: binary, dir: filepath.Join(dir, strconv.Itoa(i)), addr: addr}
-		if err := os.Mkdir(m.dir, 0o700); err != nil {
-			return nil, err
-		}
-		s.members = append(s.members, m)
-		members = append(members, bson.D{{Key: "_id", Value: i}, {Key: "host", Value: addr}})
-		if err := m.Start(); err != nil {
-			return nil, err
-		}
+		members = append(members, bson.D{{Key: "_id", Value: i}, {Key: "host", Value: m.addr}})
 	}
 	for _, m := range s.members {
 		if err := m.await(ctx); err != nil {
 			return nil, err
 		}
 	}
-	config := bson.D{{Key: "_id", Value: setName}, {Key: "members", Value: members}}
+	config := bson.D{{Key: "_id", Value: name}, {Key: "members", Value: members}}
 	if n > 1 {
 		// Faults are noticed within seconds, so that tests of them do not take minutes.
 		config = append(config, bson.E{Key: "settings", Value: bson.D{{Key: "electionTimeoutMillis", Value: 2000}, {Key: "heartbeatIntervalMillis", Value: 500}}})
@@ -78,6 +83,20 @@ func StartSet(ctx context.Context, binary string, n int) (_ *Set, err error) {
 	}
 	_, err = s.Primary(ctx)
 	return s, err
+}
+
+// startMember starts a mongod on a free port with its data in a new directory.
+func startMember(binary, dir string, args []string) (*Member, error) {
+	addr, err := freeAddress()
+	if err != nil {
+		return nil, err
+	}
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		return nil, err
+	}
+	args = append([]string{"--dbpath", dir, "--wiredTigerCacheSizeGB", "0.5", "--oplogSize", "200"}, args...)
+	m := &Member{binary: binary, dir: dir, addr: addr, args: args}
+	return m, m.Start()
 }
 
 // roomy is how much a few servers' data may take: their journals alone have 100 MB each. A container's memory disk
@@ -108,7 +127,7 @@ func (s *Set) URI() string {
 	for i, m := range s.members {
 		addrs[i] = m.addr
 	}
-	return "mongodb://" + strings.Join(addrs, ",") + "/?replicaSet=" + setName
+	return "mongodb://" + strings.Join(addrs, ",") + "/?replicaSet=" + s.name
 }
 
 // Stop kills the servers and removes their data.
@@ -155,9 +174,10 @@ func (m *Member) Start() error {
 		return err
 	}
 	//nolint:gosec // the binary is the one that whoever runs the tests named
-	cmd := exec.Command(m.binary, "--replSet", setName, "--bind_ip", "127.0.0.1", "--port", port, "--dbpath", m.dir,
-		"--wiredTigerCacheSizeGB", "0.5", "--oplogSize", "200", "--logpath", filepath.Join(m.dir, "mongod.log"), "--logappend",
-		"--setParameter", "diagnosticDataCollectionEnabled=false")
+	cmd := exec.Command(m.binary, append([]string{
+		"--bind_ip", "127.0.0.1", "--port", port, "--logpath", filepath.Join(m.dir, logFile), "--logappend",
+		"--setParameter", "diagnosticDataCollectionEnabled=false",
+	}, m.args...)...)
 	dieWithUs(cmd)
 	if err := cmd.Start(); err != nil {
 		return fmt.Errorf("mongotest: start mongod: %w", err)
@@ -185,7 +205,7 @@ func (m *Member) await(ctx context.Context) error {
 }
 
 func (m *Member) lastLog() string {
-	log, err := os.ReadFile(filepath.Join(m.dir, "mongod.log"))
+	log, err := os.ReadFile(filepath.Join(m.dir, logFile))
 	if err != nil {
 		return err.Error()
 	}

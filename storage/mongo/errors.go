@@ -59,8 +59,10 @@ const (
 	codeSnapshotUnavailable  = 246
 )
 
-// unavailableCodes: the server is there but cannot serve this now.
+// unavailableCodes: the server is there but cannot serve this now. A login that it refuses after it took one at the
+// start is among them: somebody is changing the password.
 var unavailableCodes = [...]int{
+	codeAuthenticationFailed,
 	6, 7, 50, 64, 89, 91, 100, 189, 202, 262, 9001, 10058, 10107, 11600, 11602, 13388, 13435, 13436, 14031,
 }
 

@@ -42,7 +42,7 @@ func (p *presence) begin(ctx context.Context, s *Store) error {
 	case err != nil:
 		return translate(ctx, "look for other processes", err)
 	case o.exclusive > 0:
-		return fmt.Errorf("%w by \"rollcall copy\"", ErrInUse)
+		return fmt.Errorf("%w by \"rollcall copy\"; one that was killed counts for %v", ErrInUse, seenFor)
 	case s.options.Exclusive && o.all > 0:
 		return fmt.Errorf("%w by %d other process(es) of Rollcall; one that was killed counts for %v", ErrInUse, o.all, seenFor)
 	case o.different > 0:

@@ -310,3 +310,23 @@ func TestErrorsSayNoSecret(t *testing.T) {
 		}
 	}
 }
+
+// A server as it was before 5.0 cannot be had here: what it says of itself is all that decides.
+func TestRefusal(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		hello hello
+		want  error
+	}{
+		{"4.4, a replica set", hello{SetName: "rs0", MaxWire: 9}, ErrTooOld},
+		{"4.4, standalone", hello{MaxWire: 9}, ErrTooOld},
+		{"5.0, standalone", hello{MaxWire: 13}, ErrStandalone},
+		{"5.0, a replica set", hello{SetName: "rs0", MaxWire: 13}, nil},
+		{"5.0, a mongos", hello{Msg: "isdbgrid", MaxWire: 13}, nil},
+		{"8.0, a replica set", hello{SetName: "rs0", MaxWire: 25}, nil},
+	} {
+		if err := c.hello.refusal(); !errors.Is(err, c.want) {
+			t.Errorf("%s: %v, want %v", c.name, err, c.want)
+		}
+	}
+}

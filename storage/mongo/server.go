@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
@@ -17,22 +18,36 @@ const oldestWire = 13
 
 // checkServer refuses a server that cannot keep the contract, with a sentence that says what to do.
 func (s *Store) checkServer(ctx context.Context) error {
-	var hello struct {
-		SetName string `bson:"setName"`
-		Msg     string `bson:"msg"`
-		MaxWire int    `bson:"maxWireVersion"`
-	}
-	if err := s.command(ctx, "admin", "hello", &hello); err != nil {
+	var h hello
+	if err := s.command(ctx, "admin", "hello", &h); err != nil {
 		return err
 	}
-	switch {
-	case hello.MaxWire < oldestWire:
-		return ErrTooOld
-	case hello.SetName == "" && hello.Msg != "isdbgrid":
-		return ErrStandalone
+	if err := h.refusal(); err != nil {
+		return err
 	}
 	return s.checkPrivileges(ctx)
 }
+
+// hello is what a server says of itself.
+type hello struct {
+	SetName string `bson:"setName"`
+	Msg     string `bson:"msg"`
+	MaxWire int    `bson:"maxWireVersion"`
+}
+
+// refusal is why a server cannot be used, nil if it can.
+func (h *hello) refusal() error {
+	switch {
+	case h.MaxWire < oldestWire:
+		return ErrTooOld
+	case h.SetName == "" && h.Msg != "isdbgrid": // a mongos says that it is one, and has no replica set
+		return ErrStandalone
+	}
+	return nil
+}
+
+// incompatible is what the driver says of a server that even it finds too old; it has no type for it.
+const incompatible = "reports wire version"
 
 func (s *Store) command(ctx context.Context, db, name string, into any, more ...bson.E) error {
 	err := s.client.Database(db).RunCommand(ctx, append(bson.D{{Key: name, Value: 1}}, more...)).Decode(into)
@@ -40,8 +55,11 @@ func (s *Store) command(ctx context.Context, db, name string, into any, more ...
 		return nil
 	}
 	var server mongo.ServerError
-	if errors.As(err, &server) && (server.HasErrorCode(codeUnauthorized) || server.HasErrorCode(codeAuthenticationFailed)) {
-		return fmt.Errorf("%w: the server refuses %s", ErrPrivileges, name)
+	if errors.As(err, &server) && server.HasErrorCode(codeAuthenticationFailed) {
+		return fmt.Errorf("%w: the server refuses the login that the connection string names", ErrPrivileges)
+	}
+	if strings.Contains(err.Error(), incompatible) {
+		return ErrTooOld
 	}
 	err = translate(ctx, name, err)
 	if errors.Is(err, errTransient) || server == nil && !errors.Is(err, storage.ErrUnavailable) && ctx.Err() == nil {
@@ -74,7 +92,7 @@ func (s *Store) checkPrivileges(ctx context.Context) error {
 		return err
 	}
 	if len(status.Info.Users) == 0 {
-		return nil
+		return s.checkOpen(ctx)
 	}
 	granted := make(map[string]bool)
 	for _, p := range status.Info.Privileges {
@@ -92,4 +110,13 @@ func (s *Store) checkPrivileges(ctx context.Context) error {
 		return fmt.Errorf("%w in database %s: %v (the role readWrite has them all)", ErrPrivileges, s.db.Name(), missing)
 	}
 	return nil
+}
+
+// checkOpen finds out whether the server has no users or has not been told which one this is.
+func (s *Store) checkOpen(ctx context.Context) error {
+	_, err := s.setting(ctx, "schema")
+	if e, ok := errors.AsType[*serverError](err); ok && slices.Contains(e.codes, codeUnauthorized) {
+		return fmt.Errorf("%w: the server asks for a login, and the connection string has none", ErrPrivileges)
+	}
+	return err
 }
