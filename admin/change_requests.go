@@ -39,7 +39,7 @@ func (a *API) changeRequestEndpoints() {
 		summary: "Choose my occupation", conditional: true,
 	}, func(ctx context.Context, c *Call, in *myOccupationInput) (*occupationChangeOutput, error) {
 		if c.Subject.User == "" {
-			return nil, scim.Forbidden("a token has no occupation")
+			return nil, &scim.Error{Status: http.StatusForbidden, Code: "not_a_person", Detail: "a token has no occupation"}
 		}
 		return a.setOccupation(ctx, c, c.Subject.User, &in.Body)
 	})

@@ -52,11 +52,15 @@ func runTranscripts(t *testing.T, open openStore) map[string]bool {
 			return w
 		},
 	}
-	dirs, err := filepath.Glob("testdata/*")
+	dirs, err := filepath.Glob("testdata/*/*.txtar")
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, dir := range slices.Sorted(slices.Values(dirs)) {
+	for i := range dirs {
+		dirs[i] = filepath.Dir(dirs[i])
+	}
+	slices.Sort(dirs)
+	for _, dir := range slices.Compact(dirs) {
 		t.Run(filepath.Base(dir), func(t *testing.T) { p.Run(t, filepath.Join(dir, "*.txtar")) })
 	}
 	return succeeded

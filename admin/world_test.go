@@ -118,6 +118,7 @@ func (w *world) setup(t testing.TB) {
 		{"operator", "acme", scim.ScopeOperator},
 		{"other-admin", "other", scim.ScopeAdmin},
 		{"other-scim", "other", scim.ScopeSCIM},
+		{"other-operator", "other", scim.ScopeOperator},
 	} {
 		_, text, err := w.Resources.CreateToken(t.Context(), orgs[x.org], resources.NewToken{Name: x.name, Scopes: []string{x.scope}})
 		if err != nil {

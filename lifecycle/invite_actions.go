@@ -52,7 +52,14 @@ func (s *Service) GetInvite(ctx context.Context, sub Subject, id string) (*Invit
 	if err != nil {
 		return nil, fail(typeInvite, err)
 	}
-	return inviteRecord(rec)
+	r, err := inviteRecord(rec)
+	if err != nil {
+		return nil, err
+	}
+	if own := mine(sub, ""); own != "" && (r.Inviter == nil || r.Inviter.Value != own) {
+		return nil, notFound(typeInvite)
+	}
+	return r, nil
 }
 
 // acting is one action on one invite.
