@@ -47,6 +47,7 @@ func (a *API) endpoints() {
 	a.operatorEndpoints()
 	a.memberEndpoints()
 	a.memberListEndpoint()
+	a.profileEndpoints()
 	a.appEndpoints()
 	a.roleEndpoints()
 	a.occupationEndpoints()

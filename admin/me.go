@@ -3,6 +3,8 @@ package admin
 import (
 	"context"
 	"net/http"
+
+	"rollcall/scim"
 )
 
 // Me is who the credentials of a request stand for.
@@ -14,6 +16,8 @@ type Me struct {
 	Roles        []string        `json:"roles,omitempty" nullable:"false" doc:"Of a person."`
 	Login        *Login          `json:"login,omitempty" doc:"Of a person."`
 	Organization OrganizationRef `json:"organization"`
+	// No doc of its own: a description beside a reference hides what is referred to from some readers of the document.
+	Profile *ShownProfile `json:"profile,omitempty"`
 }
 
 // Login is how a person signed in.
@@ -30,7 +34,10 @@ type OrganizationRef struct {
 	Slug string `json:"slug"`
 }
 
-type meOutput struct{ Body Me }
+type meOutput struct {
+	ETag string `header:"ETag" doc:"Of a person, for If-Match."`
+	Body Me
+}
 
 func (a *API) meEndpoints() {
 	handle(a, operation{
@@ -39,14 +46,22 @@ func (a *API) meEndpoints() {
 	}, a.getMe)
 }
 
-func (a *API) getMe(_ context.Context, c *Call, _ *struct{}) (*meOutput, error) {
+func (a *API) getMe(ctx context.Context, c *Call, _ *struct{}) (*meOutput, error) {
 	me := Me{
 		Kind: "token", ID: c.Subject.Actor.ID, Name: c.Subject.Actor.Name, Scopes: c.Subject.Scopes,
 		Organization: OrganizationRef{string(c.Subject.Org), c.OrgSlug},
 	}
-	if p := c.Login; p != nil {
-		me.Kind, me.Roles = "person", c.Subject.Roles
-		me.Login = &Login{Issuer: p.Issuer, Subject: p.Subject, Email: p.Email, EmailVerified: p.EmailVerified}
+	l := c.Login
+	if l == nil {
+		return &meOutput{Body: me}, nil
 	}
-	return &meOutput{me}, nil
+	p, err := a.Lifecycle.Person(ctx, c.Subject, c.Subject.User)
+	if err != nil {
+		return nil, err
+	}
+	profile := p.Profile()
+	shown := showProfile(&profile)
+	me.Kind, me.Name, me.Roles, me.Profile = "person", p.Label, c.Subject.Roles, &shown
+	me.Login = &Login{Issuer: l.Issuer, Subject: l.Subject, Email: l.Email, EmailVerified: l.EmailVerified}
+	return &meOutput{ETag: scim.ETag(p.Version), Body: me}, nil
 }

@@ -81,10 +81,14 @@ func (a *API) memberOf(r *scim.Resource) (*memberOutput, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &memberOutput{ETag: scim.ETag(r.Version), Body: MemberInfo{
-		ID: r.ID, UserName: m.UserName, Name: m.Label, Active: m.Active, Roles: m.Roles, Occupation: m.Occupation,
+	return &memberOutput{ETag: scim.ETag(r.Version), Body: showMember(r.ID, m)}, nil
+}
+
+func showMember(id string, m *lifecycle.MemberFacts) MemberInfo {
+	return MemberInfo{
+		ID: id, UserName: m.UserName, Name: m.Label, Active: m.Active, Roles: m.Roles, Occupation: m.Occupation,
 		Deactivation: m.Deactivation,
-	}}, nil
+	}
 }
 
 // version is the one that If-Match names; 0 if it names none in particular.

@@ -45,7 +45,7 @@ func builtinRoles() []*Role {
 			Description: "Does everything but manage users and change status and details of the account.",
 		},
 		{
-			Key: RoleMember, Display: "Member", Rank: RankMember, Permissions: []string{"product.use", "profile.own.*"},
+			Key: RoleMember, Display: "Member", Rank: RankMember, Permissions: []string{"product.use", permissionName, "profile.own.*"},
 			Description: "Uses the product, in the modules that are given to them.",
 		},
 		{
@@ -63,7 +63,7 @@ func builtinRoles() []*Role {
 func sampleRoles() []*Role {
 	return []*Role{{
 		Key: RoleAgent, Display: "Agent", Rank: RankMember, Supported: true,
-		Permissions: []string{"documents.own.*", "forms.own.*", "product.use", "profile.own.*"},
+		Permissions: []string{"documents.own.*", "forms.own.*", "product.use", permissionName, "profile.own.*"},
 		Description: "Works with forms and documents of their own.",
 	}}
 }

@@ -85,6 +85,10 @@ func (s *Service) MemberOf(r *scim.Resource) (*MemberFacts, error) {
 	if err != nil {
 		return nil, err
 	}
+	return s.factsOf(doc)
+}
+
+func (s *Service) factsOf(doc scim.Attributes) (*MemberFacts, error) {
 	f := FactsOf(doc, nil, s.now())
 	m := &MemberFacts{Active: doc["active"] != false, Roles: f.Roles, Occupation: f.Occupation, Label: s.registry.Definition(typeUser).Label(doc)}
 	m.UserName, _ = doc["userName"].(string)

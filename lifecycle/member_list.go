@@ -227,6 +227,15 @@ func (s *Service) memberRecord(rec *storage.Record, all bool) (*MemberRecord, er
 	}, nil
 }
 
+// FactsFor is what lists of members show of a person, to the subject.
+func (s *Service) FactsFor(sub Subject, p *Person) (*MemberFacts, error) {
+	facts, err := s.factsOf(p.Doc)
+	if err == nil && !seesAllOfMembers(sub) && sub.User != p.ID {
+		facts.Deactivation = nil
+	}
+	return facts, err
+}
+
 // mainValue is the primary value of a multi-valued attribute, or else the first.
 func mainValue(doc scim.Attributes, name string) string {
 	values := list(doc[name])

@@ -84,18 +84,31 @@ func subAccountValues(g *Grant) []any {
 
 // completeness is how much of what people should tell about themselves is there, in percent.
 func completeness(doc scim.Attributes) int64 {
-	name, _ := doc["name"].(scim.Attributes)
-	ext, _ := doc[scim.SchemaRollcallUser].(scim.Attributes)
-	parts := []any{
-		name["givenName"], name["familyName"], doc["emails"], doc["phoneNumbers"], doc["photos"], doc["title"], ext["occupation"],
-	}
+	parts := profileParts(doc)
 	filled := 0
 	for _, p := range parts {
-		if p != nil && p != "" {
+		if p.filled {
 			filled++
 		}
 	}
 	return int64(filled * 100 / len(parts))
+}
+
+// profilePart is something that people should tell about themselves.
+type profilePart struct {
+	name   string
+	filled bool
+}
+
+// profileParts are all of them.
+func profileParts(doc scim.Attributes) []profilePart {
+	name, _ := doc["name"].(scim.Attributes)
+	part := func(name string, v any) profilePart { return profilePart{name, v != nil && v != ""} }
+	return []profilePart{
+		part("givenName", name["givenName"]), part("familyName", name["familyName"]), part("email", doc["emails"]),
+		part("phoneNumber", doc["phoneNumbers"]), part("photo", doc["photos"]), part("title", doc["title"]),
+		part("occupation", extension(doc, "occupation")),
+	}
 }
 
 // Rewrite says by stored attributes which users have a permission or a module, so that stores answer filters on them. What
