@@ -3,7 +3,6 @@ package lifecycle
 import (
 	"context"
 	"errors"
-	"net/http"
 
 	"rollcall/scim"
 	"rollcall/storage"
@@ -106,20 +105,4 @@ func changing(doc scim.Attributes, edits []attributeEdit) []attributeEdit {
 		}
 	}
 	return list
-}
-
-// mayEdit refuses, 409 attribute_managed, if a client has the say over one of the attributes of the person called id.
-func (s *Service) mayEdit(ctx context.Context, org scim.OrgID, id string, paths ...string) error {
-	for _, path := range paths {
-		claim, err := s.claimOn(ctx, userKey(org, id), path)
-		if err != nil {
-			return err
-		}
-		if claim != nil {
-			e := refuse(http.StatusConflict, codeManaged, "%s: comes from %s: change it there", path, claim.Client.Name)
-			e.Path = path
-			return e
-		}
-	}
-	return nil
 }
