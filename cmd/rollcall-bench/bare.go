@@ -26,23 +26,29 @@ func (b *bare) key(id string) bson.D {
 	return bson.D{{Key: "org", Value: b.org}, {Key: "id", Value: id}}
 }
 
-// auth looks the token up, as every request does.
-func (b *bare) auth() error {
-	_, err := b.db.Collection("tokens").FindOne(b.ctx, bson.D{{Key: "digest", Value: b.digest}}).Raw()
-	return err
-}
-
 func (b *bare) readFields() bson.D {
 	return bson.D{{Key: "_id", Value: 0}, {Key: "id", Value: 1}, {Key: "meta", Value: 1}, {Key: "_doc", Value: 1}}
 }
 
-// groupsOf reads the memberships of one user.
+// groupsOf reads the memberships of one user, and what the groups are called.
 func (b *bare) groupsOf(ctx context.Context, id string) error {
 	cur, err := b.db.Collection("memberships").Find(ctx, bson.D{{Key: "org", Value: b.org}, {Key: "member", Value: bson.D{{Key: "$in", Value: bson.A{id}}}}})
 	if err != nil {
 		return err
 	}
 	var all []bson.Raw
+	if err := cur.All(ctx, &all); err != nil || len(all) == 0 {
+		return err
+	}
+	groups := make(bson.A, len(all))
+	for i, raw := range all {
+		groups[i] = raw.Lookup("group")
+	}
+	cur, err = b.db.Collection("groups").Find(ctx, bson.D{{Key: "org", Value: b.org}, {Key: "id", Value: bson.D{{Key: "$in", Value: groups}}}},
+		driver.Find().SetProjection(bson.D{{Key: "_id", Value: 0}, {Key: "id", Value: 1}, {Key: "_label", Value: 1}}))
+	if err != nil {
+		return err
+	}
 	return cur.All(ctx, &all)
 }
 
@@ -60,9 +66,6 @@ func (b *bare) get(w int) caller {
 	return func(i int) func() (int, error) {
 		id := b.random(w, i)
 		return func() (int, error) {
-			if err := b.auth(); err != nil {
-				return 0, err
-			}
 			var raw bson.Raw
 			err := b.snapshot(func(ctx context.Context) (err error) {
 				raw, err = b.db.Collection("users").FindOne(ctx, b.key(id), driver.FindOne().SetProjection(b.readFields())).Raw()
@@ -80,9 +83,6 @@ func (b *bare) filter(w int) caller {
 	return func(i int) func() (int, error) {
 		name := fmt.Sprintf("u%07d@example.com", int(rand.NewPCG(uint64(w), uint64(i)).Uint64()%uint64(len(b.users))))
 		return func() (int, error) {
-			if err := b.auth(); err != nil {
-				return 0, err
-			}
 			size := 0
 			err := b.snapshot(func(ctx context.Context) error {
 				cur, err := b.db.Collection("users").Find(ctx, bson.D{{Key: "org", Value: b.org}, {Key: "_f.userName", Value: name}},
@@ -214,9 +214,6 @@ func (b *bare) create(int) caller {
 	return func(int) func() (int, error) {
 		ids := newIDs(1)
 		return func() (int, error) {
-			if err := b.auth(); err != nil {
-				return 0, err
-			}
 			return 0, b.insert(ids)
 		}
 	}
@@ -228,9 +225,6 @@ func (b *bare) bulk(int) caller {
 	return func(int) func() (int, error) {
 		ids := newIDs(bulkSize)
 		return func() (int, error) {
-			if err := b.auth(); err != nil {
-				return 0, err
-			}
 			for from := 0; from < len(ids); from += together {
 				if err := b.insert(ids[from:min(from+together, len(ids))]); err != nil {
 					return 0, err
@@ -245,9 +239,6 @@ func (b *bare) patch(w int) caller {
 	return func(i int) func() (int, error) {
 		id := b.random(w, i)
 		return func() (int, error) {
-			if err := b.auth(); err != nil {
-				return 0, err
-			}
 			for {
 				var doc bson.D
 				if err := b.db.Collection("users").FindOne(b.ctx, b.key(id)).Decode(&doc); err != nil {
@@ -282,9 +273,6 @@ func (b *bare) member(w int, group string) caller {
 	return func(i int) func() (int, error) {
 		who := b.users[w]
 		return func() (int, error) {
-			if err := b.auth(); err != nil {
-				return 0, err
-			}
 			turn.Lock()
 			defer turn.Unlock()
 			return 0, b.changeMember(group, who, i%2 == 1)

@@ -20,6 +20,7 @@ type measurement struct {
 	P999   float64 `json:"p999"`
 	Count  int     `json:"count"`
 	Bytes  int     `json:"bytes"` // of all bodies
+	Calls  int     `json:"-"`     // all of them, with those of the warm-up and those that ended too late to be measured
 	CPU    float64 `json:"cpu"`   // server's CPU microseconds a request
 	Allocs float64 `json:"allocs"`
 	// Commands is how many commands the server sent to MongoDB for a request.
@@ -73,12 +74,13 @@ func load(ctx context.Context, conns int, warmUp, d time.Duration, worker func(w
 		mu       sync.Mutex
 		times    []time.Duration
 		bytes    int
+		calls    int
 	)
 	for w := range conns {
 		prepare := worker(w)
 		wg.Go(func() {
 			mine := make([]time.Duration, 0, 1<<16)
-			size := 0
+			size, done := 0, 0
 			for i := 0; ctx.Err() == nil; i++ {
 				call := prepare(i)
 				start := time.Now()
@@ -88,6 +90,7 @@ func load(ctx context.Context, conns int, warmUp, d time.Duration, worker func(w
 					cancel(fmt.Errorf("connection %d: %w", w, err))
 					break
 				}
+				done++
 				if counted.Load() && ctx.Err() == nil {
 					mine = append(mine, took)
 					size += n
@@ -98,6 +101,7 @@ func load(ctx context.Context, conns int, warmUp, d time.Duration, worker func(w
 			defer mu.Unlock()
 			times = append(times, mine...)
 			bytes += size
+			calls += done
 		})
 	}
 	wait(ctx, warmUp)
@@ -115,7 +119,9 @@ func load(ctx context.Context, conns int, warmUp, d time.Duration, worker func(w
 	if err != nil {
 		return measurement{}, err
 	}
-	return summarize(times, took, bytes), nil
+	m := summarize(times, took, bytes)
+	m.Calls = calls
+	return m, nil
 }
 
 func wait(ctx context.Context, d time.Duration) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/url"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"sync"
@@ -134,7 +135,10 @@ func mongoSteps(d *data, b *bare) []mongoStep {
 func (st *mongoStep) measure(ctx context.Context, o options, s *server, conns int) (*figure, error) {
 	f := &figure{Step: st.name, Conns: conns, Target: st.target}
 	weight := float64(max(1, st.weight))
-	for range o.runs {
+	for r := range o.runs {
+		if o.profile != "" && r == 0 {
+			go saveProfile(ctx, s, filepath.Join(o.profile, fileName(st.name, conns)+".pprof"), o.duration)
+		}
 		before, err := s.commands(ctx)
 		if err != nil {
 			return nil, err
@@ -147,8 +151,8 @@ func (st *mongoStep) measure(ctx context.Context, o options, s *server, conns in
 		if err != nil {
 			return nil, err
 		}
-		if requests := float64(m.Count) * float64(o.duration+o.warmUp) / float64(o.duration); requests > 0 {
-			m.Commands = (after - before) / requests / weight
+		if m.Calls > 0 {
+			m.Commands = (after - before) / float64(m.Calls) / weight
 		}
 		m.Rate *= weight
 		f.Runs = append(f.Runs, m)
@@ -169,7 +173,6 @@ type bare struct {
 	client *mongo.Client
 	db     *mongo.Database
 	org    string
-	digest bson.Binary
 	users  []string
 	user   bson.D // the document of one user, of which new ones are made
 	change bson.D // the same of a change
@@ -180,7 +183,7 @@ type bare struct {
 func newBare(ctx context.Context, client *mongo.Client, d *data) (*bare, error) {
 	b := &bare{ctx: ctx, client: client, db: client.Database(bareDatabase), users: d.Users}
 	from := client.Database(mongoDatabase)
-	for _, coll := range []string{"users", "groups", "memberships", "keys", "changes", "tokens"} {
+	for _, coll := range []string{"users", "groups", "memberships", "keys", "changes"} {
 		cur, err := from.Collection(coll).Aggregate(ctx, mongo.Pipeline{{{Key: "$out", Value: bson.D{{Key: "db", Value: bareDatabase}, {Key: "coll", Value: coll}}}}})
 		if err != nil {
 			return nil, err
@@ -204,14 +207,13 @@ func newBare(ctx context.Context, client *mongo.Client, d *data) (*bare, error) 
 			return nil, err
 		}
 	}
-	var token struct {
-		Org    string      `bson:"org"`
-		Digest bson.Binary `bson:"digest"`
+	var first struct {
+		Org string `bson:"org"`
 	}
-	if err := b.db.Collection("tokens").FindOne(ctx, bson.D{}).Decode(&token); err != nil {
+	if err := b.db.Collection("users").FindOne(ctx, bson.D{}).Decode(&first); err != nil {
 		return nil, err
 	}
-	b.org, b.digest = token.Org, token.Digest
+	b.org = first.Org
 	if err := b.db.Collection("users").FindOne(ctx, bson.D{{Key: "org", Value: b.org}, {Key: "id", Value: d.Users[0]}}).Decode(&b.user); err != nil {
 		return nil, err
 	}

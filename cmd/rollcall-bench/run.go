@@ -216,9 +216,7 @@ func measured(ctx context.Context, o options, s *server, st step, conns int) (me
 	if err != nil {
 		return m, err
 	}
-	// The counters also saw the warm-up, at about the same rate.
-	requests := float64(m.Count) + m.Rate*o.warmUp.Seconds()
-	if requests > 0 {
+	if requests := float64(m.Calls); requests > 0 { // the counters saw all of them
 		m.CPU = float64((cpu2 - cpu).Microseconds()) / requests
 		m.Allocs = (allocs2 - allocs) / requests
 	}
