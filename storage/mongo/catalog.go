@@ -58,9 +58,12 @@ func (t *resourceType) attr(f *query.Field) *attr {
 	return nil
 }
 
-// spec is everything that decides what _f and _s hold; when it changes, the type's documents are written anew.
+// spec is everything that decides what _f and _s and the marks of nested groups hold; when it changes, the type's documents are written anew.
 func (t *resourceType) spec() []string {
 	list := []string{"layout 1"}
+	if t.Members != "" {
+		list = append(list, "nested") // see nested.go
+	}
 	for _, a := range t.attrs {
 		f := a.field()
 		spec := fmt.Sprintf("%s %d %t %t %q", a.name, f.Kind, f.CaseExact, f.Multi, f.Steps)

@@ -302,6 +302,35 @@ func (k *checker) memberships(ctx context.Context, docs []bson.Raw) error {
 			k.report("memberships: member %s of %s has another folded spelling", member, group)
 		}
 	}
+	return k.marks(ctx, docs)
+}
+
+// marks looks for groups that are members and do not say so.
+func (k *checker) marks(ctx context.Context, docs []bson.Raw) error {
+	for _, t := range k.s.groups {
+		ids := make(map[scim.OrgID][]string)
+		for _, raw := range docs {
+			if text(raw, "mtype") == string(t.Name) {
+				org := scim.OrgID(text(raw, "org"))
+				ids[org] = append(ids[org], text(raw, "member"))
+			}
+		}
+		for org, list := range ids {
+			cur, err := k.s.db.Collection(t.coll).Find(ctx, slices.Concat(
+				bson.D{{Key: "org", Value: string(org)}}, in("id", distinct(list)), exists(nestedField, false),
+			), options.Find().SetProjection(bson.D{{Key: "_id", Value: 0}, {Key: "id", Value: 1}}))
+			if err != nil {
+				return err
+			}
+			err = each(ctx, cur, func(raw bson.Raw) error {
+				k.report("%s: %s is a member of a group and not marked as one", t.coll, text(raw, "id"))
+				return nil
+			})
+			if err != nil {
+				return err
+			}
+		}
+	}
 	return nil
 }
 

@@ -132,7 +132,7 @@ func (x *txn) importRecords(ctx context.Context, t *resourceType, recs []*storag
 			continue
 		}
 		k := storage.Key{Org: x.org, Type: t.Name, ID: r.ID}
-		docs = append(docs, d.document(k, r.Version, r.Created, r.Modified, encodeSecret(r.Secret), 0))
+		docs = append(docs, d.document(k, r.Version, r.Created, r.Modified, encodeSecret(r.Secret), kept{}))
 		claims, unique = append(claims, claimID(k)), append(unique, "")
 		for _, u := range d.keys {
 			claims, unique = append(claims, claimValue(k, u)), append(unique, u.Attr)
@@ -245,6 +245,9 @@ func (x *txn) importLinks(ctx context.Context, list []storage.Link) error {
 		if _, err := x.refer(ctx, distinct(pending)); err != nil {
 			return err
 		}
+	}
+	if err := x.markNested(ctx, members, types); err != nil {
+		return err
 	}
 	x.wrote = true
 	_, err = x.s.db.Collection(collMemberships).InsertMany(ctx, rows)

@@ -2,6 +2,7 @@ package mongo
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/mongo"
@@ -85,7 +86,8 @@ func (x *txn) insert(ctx context.Context, list []*insert) error {
 	}
 	byColl := make(map[string][]any)
 	for _, i := range list {
-		byColl[i.t.coll] = append(byColl[i.t.coll], i.draft.document(i.key, 1, i.at, i.at, i.secret, bases[i.key.ID]))
+		keep := kept{base: bases[i.key.ID], nested: i.t.Members != "" && slices.Contains(pending, i)}
+		byColl[i.t.coll] = append(byColl[i.t.coll], i.draft.document(i.key, 1, i.at, i.at, i.secret, keep))
 	}
 	for coll, docs := range byColl {
 		if _, err := x.s.db.Collection(coll).InsertMany(ctx, docs); err != nil {

@@ -51,8 +51,12 @@ func (x *txn) addLinks(ctx context.Context, links []link) error {
 	for i, l := range links {
 		ids[i] = l.member
 	}
-	types, err := x.refer(ctx, distinct(ids))
+	ids = distinct(ids)
+	types, err := x.refer(ctx, ids)
 	if err != nil {
+		return err
+	}
+	if err := x.markNested(ctx, ids, types); err != nil {
 		return err
 	}
 	for chunk := range slices.Chunk(links, chunkSize) {

@@ -143,6 +143,11 @@ func (s *Store) reindex(ctx context.Context, t *resourceType) error {
 			return err
 		}
 	}
+	if t.Members != "" {
+		if err := s.markAllNested(ctx, t); err != nil {
+			return err
+		}
+	}
 	return s.set(ctx, specSetting(t), bson.D{{Key: "spec", Value: t.spec()}})
 }
 

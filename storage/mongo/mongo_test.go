@@ -3,6 +3,7 @@ package mongo_test
 import (
 	"os"
 	"testing"
+	"time"
 
 	"rollcall/internal/mongotest"
 	"rollcall/storage"
@@ -21,7 +22,7 @@ func open(t testing.TB, types []storage.Type) *mongo.Store {
 
 func openAt(t testing.TB, uri, name string, types []storage.Type) *mongo.Store {
 	t.Helper()
-	s, err := mongo.Open(t.Context(), mongo.Options{URI: uri, Database: name, Types: types})
+	s, err := mongo.Open(t.Context(), mongo.Options{URI: uri, Database: name, Types: types, Now: time.Now})
 	if err != nil {
 		t.Fatalf("Open: %v", err)
 	}

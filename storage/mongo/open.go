@@ -26,8 +26,10 @@ type Options struct {
 	Database string
 	Types    []storage.Type // all types that the store will be asked about
 
-	Observer Observer         // nil: none
-	Now      func() time.Time // for the durations that the Observer is told; nil: they are zero
+	Observer Observer // nil: none
+	// Now is for the durations that the Observer is told, and for how long tokens are remembered; nil: durations are
+	// zero, and tokens are not remembered.
+	Now func() time.Time
 
 	// Import opens the target of a copy: one that has begun is opened, see storage.Importer.
 	Import bool
@@ -84,11 +86,12 @@ type Store struct {
 	options Options
 	client  *mongo.Client
 
-	circuit   circuit
-	queue     queue
-	touched   touches
-	sequencer sequencer
-	presence  presence
+	circuit    circuit
+	queue      queue
+	touched    touches
+	remembered tokenMemory
+	sequencer  sequencer
+	presence   presence
 
 	closed   atomic.Bool
 	closeOne sync.Once
@@ -123,6 +126,7 @@ func Open(ctx context.Context, o Options) (_ *Store, err error) {
 	if err := s.connect(); err != nil {
 		return nil, err
 	}
+	s.remembered.clock = s.options.Now
 	s.sequencer.init(s)
 	defer func() {
 		if err != nil {

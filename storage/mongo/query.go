@@ -137,6 +137,10 @@ func (r *runner) page(ctx context.Context) (found []candidate, counted []int64, 
 		// Only a single exact plan can leave the offset to the server.
 		if len(r.plans) == 1 && p.ordered && p.residual == nil && len(p.scans) == 1 {
 			found, err = r.collect(ctx, p, want, offset, nil)
+			// A page that ends the matches tells how many there are, unless it begins behind them.
+			if err == nil && r.q.After == nil && r.q.Before == nil && len(found) < want && (offset == 0 || len(found) > 0) {
+				counted[i] = int64(offset + len(found))
+			}
 			return found, counted, err
 		}
 		var all *int64

@@ -1,10 +1,8 @@
 package mongo
 
 import (
-	"cmp"
 	"context"
 	"errors"
-	"slices"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
@@ -124,8 +122,8 @@ func (s *reader) labelMembers(ctx context.Context, org scim.OrgID, groups []*sto
 			}
 		}
 	}
-	labels, err := s.labels(ctx, org, byType)
-	if err != nil {
+	labels := make(map[string]string)
+	if _, err := s.labels(ctx, org, byType, labels); err != nil {
 		return err
 	}
 	for _, g := range groups {
@@ -140,9 +138,8 @@ func (s *reader) labelMembers(ctx context.Context, org scim.OrgID, groups []*sto
 	return nil
 }
 
-// labels returns the labels of records.
-func (s *reader) labels(ctx context.Context, org scim.OrgID, byType map[scim.TypeName][]string) (map[string]string, error) {
-	labels := make(map[string]string)
+// labels puts the labels of records in a map, and returns the ids of those that may be members of a group in their turn.
+func (s *reader) labels(ctx context.Context, org scim.OrgID, byType map[scim.TypeName][]string, labels map[string]string) (nested []string, err error) {
 	for name, ids := range byType {
 		t := s.types[name]
 		if t == nil {
@@ -150,57 +147,15 @@ func (s *reader) labels(ctx context.Context, org scim.OrgID, byType map[scim.Typ
 		}
 		for chunk := range chunks(distinct(ids)) {
 			cur, err := s.db.Collection(t.coll).Find(ctx, append(bson.D{{Key: "org", Value: string(org)}}, in("id", chunk)...),
-				options.Find().SetProjection(bson.D{{Key: "_id", Value: 0}, {Key: "id", Value: 1}, {Key: "_label", Value: 1}}))
+				options.Find().SetProjection(bson.D{{Key: "_id", Value: 0}, {Key: "id", Value: 1}, {Key: "_label", Value: 1}, {Key: nestedField, Value: 1}}))
 			if err != nil {
 				return nil, err
 			}
 			err = each(ctx, cur, func(raw bson.Raw) error {
-				id, _ := raw.Lookup("id").StringValueOK()
-				labels[id], _ = raw.Lookup("_label").StringValueOK()
-				return nil
-			})
-			if err != nil {
-				return nil, err
-			}
-		}
-	}
-	return labels, nil
-}
-
-// groupGraph is who is directly in which groups, for all ids that some records lead to.
-type groupGraph struct {
-	groups map[string][]string
-	types  map[string]scim.TypeName // of the groups
-}
-
-// climb reads the groups of the ids, the groups of those, and so on: a statement for each level.
-func (s *reader) climb(ctx context.Context, org scim.OrgID, ids []string) (*groupGraph, error) {
-	g := &groupGraph{groups: make(map[string][]string), types: make(map[string]scim.TypeName)}
-	asked := make(map[string]bool)
-	for level := distinct(ids); len(level) > 0; {
-		for _, id := range level {
-			asked[id] = true
-		}
-		var next []string
-		for chunk := range chunks(level) {
-			cur, err := s.db.Collection(collMemberships).Find(ctx, append(bson.D{{Key: "org", Value: string(org)}}, in("member", chunk)...),
-				options.Find().SetHint(byMember).SetProjection(bson.D{{Key: "_id", Value: 0}, {Key: "member", Value: 1}, {Key: "group", Value: 1}, {Key: "gtype", Value: 1}}))
-			if err != nil {
-				return nil, err
-			}
-			err = each(ctx, cur, func(raw bson.Raw) error {
-				member, _ := raw.Lookup("member").StringValueOK()
-				group, _ := raw.Lookup("group").StringValueOK()
-				gtype, _ := raw.Lookup("gtype").StringValueOK()
-				if s.types[scim.TypeName(gtype)] == nil {
-					return nil // this store was opened without the type
-				}
-				g.groups[member] = append(g.groups[member], group)
-				if _, known := g.types[group]; !known {
-					g.types[group] = scim.TypeName(gtype)
-					if !asked[group] {
-						next = append(next, group)
-					}
+				id := text(raw, "id")
+				labels[id] = text(raw, "_label")
+				if yes, _ := raw.Lookup(nestedField).BooleanOK(); yes {
+					nested = append(nested, id)
 				}
 				return nil
 			})
@@ -208,57 +163,6 @@ func (s *reader) climb(ctx context.Context, org scim.OrgID, ids []string) (*grou
 				return nil, err
 			}
 		}
-		level = next
 	}
-	return g, nil
-}
-
-// loadGroups fills in the groups of records: each group from which a path of members leads to the record, once.
-func (s *reader) loadGroups(ctx context.Context, org scim.OrgID, recs []*storage.Record) error {
-	ids := make([]string, len(recs))
-	for i, r := range recs {
-		ids[i] = r.ID
-	}
-	g, err := s.climb(ctx, org, ids)
-	if err != nil {
-		return err
-	}
-	byType := make(map[scim.TypeName][]string)
-	for group, t := range g.types {
-		byType[t] = append(byType[t], group)
-	}
-	labels, err := s.labels(ctx, org, byType)
-	if err != nil {
-		return err
-	}
-	for _, r := range recs {
-		r.Groups = g.memberships(r.ID, labels)
-	}
-	return nil
-}
-
-func (g *groupGraph) memberships(id string, labels map[string]string) []storage.Membership {
-	var list []storage.Membership
-	seen := make(map[string]bool)
-	todo := slices.Clone(g.groups[id])
-	direct := len(todo)
-	for i := 0; i < len(todo); i++ {
-		group := todo[i]
-		if seen[group] {
-			continue
-		}
-		seen[group] = true
-		list = append(list, storage.Membership{ID: group, Display: labels[group], Direct: i < direct})
-		todo = append(todo, g.groups[group]...)
-	}
-	slices.SortFunc(list, func(a, b storage.Membership) int {
-		switch {
-		case a.Direct && !b.Direct:
-			return -1
-		case b.Direct && !a.Direct:
-			return 1
-		}
-		return cmp.Compare(a.ID, b.ID)
-	})
-	return list
+	return nested, nil
 }

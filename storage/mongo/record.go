@@ -45,9 +45,15 @@ func hasKey(keys []query.UniqueKey, k query.UniqueKey) bool {
 	return slices.Contains(keys, k)
 }
 
+// kept is what stays with a record whatever becomes of its document.
+type kept struct {
+	base   int64 // see order
+	nested bool  // see nested.go
+}
+
 // document is the whole of what is stored of a record. What a reader looks for first comes first.
-func (d *draft) document(k storage.Key, version int64, created, modified time.Time, secret []byte, base int64) bson.D {
-	doc := make(bson.D, 0, len(d.fields)+12)
+func (d *draft) document(k storage.Key, version int64, created, modified time.Time, secret []byte, keep kept) bson.D {
+	doc := make(bson.D, 0, len(d.fields)+13)
 	doc = append(doc, bson.E{Key: "org", Value: string(k.Org)}, bson.E{Key: "id", Value: k.ID})
 	doc = append(doc, d.fields...)
 	doc = append(doc,
@@ -66,8 +72,11 @@ func (d *draft) document(k storage.Key, version int64, created, modified time.Ti
 	if secret != nil {
 		doc = append(doc, bson.E{Key: "_secret", Value: bson.Binary{Data: secret}})
 	}
-	if base != 0 {
-		doc = append(doc, bson.E{Key: "_base", Value: base})
+	if keep.base != 0 {
+		doc = append(doc, bson.E{Key: "_base", Value: keep.base})
+	}
+	if keep.nested {
+		doc = append(doc, bson.E{Key: nestedField, Value: true})
 	}
 	doc = append(doc, bson.E{Key: "_f", Value: orEmpty(d.values)})
 	if len(d.sorts) > 0 {
@@ -92,7 +101,7 @@ type stored struct {
 	keys   []query.UniqueKey
 	label  string
 	secret []byte
-	base   int64 // see order
+	kept
 }
 
 // bare is the record as writes return it: without secrets and relations.
@@ -112,7 +121,7 @@ func readProjection(secret bool) bson.D {
 }
 
 func writeProjection() bson.D {
-	return append(readProjection(true), bson.E{Key: "_keys", Value: 1}, bson.E{Key: "_label", Value: 1}, bson.E{Key: "_base", Value: 1})
+	return append(readProjection(true), bson.E{Key: "_keys", Value: 1}, bson.E{Key: "_label", Value: 1}, bson.E{Key: "_base", Value: 1}, bson.E{Key: nestedField, Value: 1})
 }
 
 func keyFilter(k storage.Key) bson.D {
@@ -190,6 +199,7 @@ func decodeStored(org scim.OrgID, t scim.TypeName, raw bson.Raw) (*stored, error
 	}
 	r := &stored{rec: *rec}
 	r.base, _ = raw.Lookup("_base").AsInt64OK()
+	r.nested, _ = raw.Lookup(nestedField).BooleanOK()
 	r.label, _ = raw.Lookup("_label").StringValueOK()
 	if _, b, ok := raw.Lookup("_secret").BinaryOK(); ok {
 		r.secret = append([]byte(nil), b...)

@@ -164,7 +164,10 @@ func (u *update) store(ctx context.Context, x *txn, version int64) error {
 	coll := x.s.db.Collection(u.t.coll)
 	filter := append(keyFilter(k), bson.E{Key: "meta.version", Value: u.old.rec.Version})
 	if u.draft != nil {
-		doc := u.draft.document(k, version, u.old.rec.Created, u.at, u.secret, u.old.base)
+		doc := u.draft.document(k, version, u.old.rec.Created, u.at, u.secret, u.old.kept)
+		if u.t.Members != "" {
+			filter = append(filter, exists(nestedField, u.old.nested)...) // a mark that was set meanwhile is not lost
+		}
 		res, err := coll.ReplaceOne(ctx, filter, doc)
 		if err == nil && res.MatchedCount == 0 {
 			return errLost
