@@ -49,6 +49,7 @@ func (a *API) endpoints() {
 	a.memberListEndpoint()
 	a.profileEndpoints()
 	a.appEndpoints()
+	a.clientEndpoints()
 	a.roleEndpoints()
 	a.occupationEndpoints()
 	a.entitlementEndpoints()

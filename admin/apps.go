@@ -18,7 +18,7 @@ func (a *API) appEndpoints() {
 	handle(a, operation{
 		id: "put-app", method: http.MethodPut, path: "/apps/{key}", tag: appsTag, summary: "Say what happens in an application when people leave",
 		detail: "Replaces what the application said before. Its effects become statements that administrators acknowledge before they remove somebody.",
-		scope:  scim.ScopeAdminClients,
+		scope:  scim.ScopeAdminClients, apps: true,
 	}, a.putApp)
 }
 

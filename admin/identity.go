@@ -55,6 +55,8 @@ func (o *operation) allowed(scopes []string) bool {
 			return true
 		case s == scim.ScopeAdmin, s == o.scope && s != "", s == scim.ScopeAdminRead && o.reads():
 			return true
+		case o.apps && scim.AppOf(s) != "":
+			return true
 		case o.scope == "" && strings.HasPrefix(s, scim.ScopeAdmin+":"):
 			return true
 		}

@@ -30,6 +30,7 @@ type operation struct {
 
 	access      access
 	scope       string // beside admin, the scope of tokens that may call it; empty: any scope of the companion API
+	apps        bool   // tokens of single applications may call it too
 	readOnly    bool   // a POST that changes nothing
 	conditional bool   // takes If-Match
 	status      int    // of success; 0: 200, or 204 without a body

@@ -119,6 +119,8 @@ func (w *world) setup(t testing.TB) {
 		{"other-admin", "other", scim.ScopeAdmin},
 		{"other-scim", "other", scim.ScopeSCIM},
 		{"other-operator", "other", scim.ScopeOperator},
+		{"crm", "acme", scim.AppScope("crm")},
+		{"calendar", "acme", scim.AppScope("calendar")},
 	} {
 		_, text, err := w.Resources.CreateToken(t.Context(), orgs[x.org], resources.NewToken{Name: x.name, Scopes: []string{x.scope}})
 		if err != nil {
@@ -178,12 +180,33 @@ func (w *world) Do(t testing.TB, r *transcript.Request) *httptest.ResponseRecord
 	if address, ok := strings.CutPrefix(r.Path, mailboxPath); ok {
 		return w.Mailbox.read(address)
 	}
+	if r.Path == sweepPath {
+		return w.sweep(t)
+	}
 	req := w.request(t, r)
 	rec := httptest.NewRecorder()
 	w.Handler.ServeHTTP(rec, req)
 	if strings.HasPrefix(r.Path, adminRoot+"/") {
 		w.doc.check(t, w.request(t, r), rec, r.Invalid)
 	}
+	return rec
+}
+
+// sweepPath is no endpoint: a transcript asks there for what the server does by itself, once.
+const sweepPath = "/sweep"
+
+// sweep does what time has made due.
+func (w *world) sweep(t testing.TB) *httptest.ResponseRecorder {
+	t.Helper()
+	org, err := w.Resources.Organization(t.Context(), "acme")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Lifecycle.SweepMembers(t.Context(), org.ID); err != nil {
+		t.Fatal(err)
+	}
+	rec := httptest.NewRecorder()
+	rec.WriteHeader(http.StatusNoContent)
 	return rec
 }
 

@@ -295,6 +295,7 @@ type entrant struct {
 	id       string
 	creation *resources.Creation // nil: the user is there
 	groups   []string
+	clients  []string // ids
 	grant    *Invite
 	strict   bool // local actors give the user nothing
 }
@@ -312,13 +313,16 @@ func (a *accepting) entrant(ctx context.Context) (*entrant, error) {
 		p.id, a.out.Existing = a.facts.user.Key.ID, true
 		a.out.User = p.id
 		p.withhold()
-		return p, nil
+		return p, p.grantClients(ctx)
 	}
 	p.id, _ = a.invite.Secret[secretUser].(string)
 	if a.invite.Value.Kind == kindLink || p.id == "" {
 		p.id = idOf("invited", a.invite.Key.ID, mail.Fold(a.address))
 	}
 	a.out.User = p.id
+	if err := p.grantClients(ctx); err != nil {
+		return nil, err
+	}
 	var err error
 	p.creation, err = a.resources.NewCreation(ctx, a.caller, typeUser, p.id, a.newUser(grant))
 	return p, err
@@ -360,6 +364,9 @@ func (p *entrant) enter(ctx context.Context, tx storage.Tx) error {
 		if err := joinGroup(ctx, tx, p.caller, g, p.id, p.now); err != nil {
 			return err
 		}
+	}
+	if err := p.giveClients(ctx, tx); err != nil {
+		return err
 	}
 	if join := p.facts.join; join != nil {
 		_, err := change(ctx, p.Service, tx, p.caller, join.Key, p.now, func(r *record[JoinRequest]) error {

@@ -3,6 +3,7 @@ package lifecycle
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"rollcall/mail"
@@ -331,6 +332,9 @@ func (s *Service) ChangeInvite(ctx context.Context, sub Subject, id string, pre 
 	if err := s.checkGroups(ctx, sub.Org, next.Groups); err != nil {
 		return nil, err
 	}
+	if err := a.checkClients(ctx, slices.Clone(next.Clients)); err != nil {
+		return nil, err
+	}
 	return a.act(ctx, func(r *record[Invite]) error {
 		if err := pre.Check(r.Version); err != nil {
 			return err
@@ -338,6 +342,9 @@ func (s *Service) ChangeInvite(ctx context.Context, sub Subject, id string, pre 
 		next := r.Value
 		if err := fn(&next); err != nil {
 			return err
+		}
+		for i := range next.Clients {
+			next.Clients[i].Display = a.clients[next.Clients[i].Value]
 		}
 		if err := a.policy.judgeChange(&r.Value, &next, sub, a.now); err != nil {
 			return err

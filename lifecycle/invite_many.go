@@ -74,6 +74,7 @@ type inviting struct {
 	dup      string
 	approval bool
 	dry      bool
+	clients  map[string]string // names of those that are known to be there, by id
 }
 
 func (s *Service) inviting(ctx context.Context, sub Subject, bySCIM bool) (*inviting, error) {
@@ -270,6 +271,9 @@ func (x *inviting) judge(ctx context.Context, items []*inviteItem) error {
 		}
 		item.rank = rank
 		if err := x.checkGroups(ctx, x.sub.Org, v.Groups); err != nil {
+			return err
+		}
+		if err := x.checkClients(ctx, v.Clients); err != nil {
 			return err
 		}
 		if v.Kind == kindLink {

@@ -140,6 +140,13 @@ func (s *Service) changed(ctx context.Context, tx storage.Tx, p *invitePolicy, s
 			return err
 		}
 	}
+	for _, c := range next.Clients {
+		if _, err := tx.Get(ctx, clientKey(w.Key.Org, c.Value), query.Load{}); errors.Is(err, storage.ErrNotFound) {
+			return invalid("clients", "unknown_client", "there is no such client")
+		} else if err != nil {
+			return err
+		}
+	}
 	return rewrite(s.registry.Definition(typeInvite), w.Doc, next)
 }
 

@@ -129,6 +129,9 @@ func (s *Service) approval(ctx context.Context, sub Subject, k storage.Key, g *G
 	if err := s.checkGroups(ctx, sub.Org, v.Groups); err != nil {
 		return nil, err
 	}
+	if err := x.checkClients(ctx, v.Clients); err != nil {
+		return nil, err
+	}
 	address, err := mail.ParseAddress(j.Email)
 	if err != nil {
 		return nil, invalid("email", OutcomeInvalid, "%s", err)

@@ -20,6 +20,7 @@ const (
 	ActChangeRole       Action = "change role"
 	ActChangeOccupation Action = "change occupation"
 	ActEntitle          Action = "modules and sub-accounts"
+	ActReadClients      Action = "read clients"
 	ActAssignClients    Action = "clients"
 	ActEditProfile      Action = "edit profile"
 	ActSetActive        Action = "deactivate or activate"
@@ -68,7 +69,8 @@ var matrix = map[Action]cells{
 	ActChangeRole:       {yes, byRank, no, no, overSCIM, no, no, no, no, nil},
 	ActChangeOccupation: {yes, byRank, no, selfPolicy, overSCIM, no, no, no, no, nil},
 	ActEntitle:          {yes, byRank, no, no, overSCIM, no, no, no, no, nil},
-	ActAssignClients:    {yes, byRank, yes, no, overSCIM, byScope, no, no, no, []string{ScopeClients}},
+	ActReadClients:      {yes, yes, yes, selfOnly, no, byScope, no, no, no, []string{ScopeRead, ScopeMembers, ScopeClients, ScopeApp}},
+	ActAssignClients:    {yes, byRank, yes, no, overSCIM, byScope, no, no, no, []string{ScopeClients, ScopeApp}},
 	ActEditProfile:      {yes, byRank, selfOnly, selfOnly, overSCIM, no, no, no, no, nil},
 	ActSetActive:        {yes, byRank, no, no, overSCIM, no, no, no, yes, nil},
 	ActRemove:           {yes, byRank, no, selfOnly, overSCIM, no, no, no, no, nil},
@@ -162,7 +164,7 @@ func (c cells) met(r rule, sub Subject, t Target) bool {
 	case selfPolicy:
 		return self && t.Setting
 	case byScope:
-		return slices.ContainsFunc(c.scopes, func(s string) bool { return slices.Contains(sub.Scopes, s) })
+		return slices.ContainsFunc(c.scopes, sub.hasScope)
 	case overSCIM:
 		return t.SCIM
 	case no:

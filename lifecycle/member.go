@@ -122,6 +122,7 @@ type leave struct {
 	person  *Person
 	groups  []string   // ids of the groups that list the person themselves
 	invites *departure // what is open for the person
+	clients bool       // the organization keeps clients, of whom the person may have some
 }
 
 // leaving runs a step that cuts somebody's access, with the rules that all such steps share: who may, somebody remains
@@ -176,7 +177,7 @@ func (s *Service) lookAtLeaver(ctx context.Context, sub Subject, act Action, id 
 			return nil, err
 		}
 	}
-	return s.leaver(ctx, sub.Org, p, act == ActRemove)
+	return s.leaver(ctx, sub.Org, p, act != ActSetActive)
 }
 
 // leaver collects what ends with a person's access.
@@ -188,6 +189,11 @@ func (s *Service) leaver(ctx context.Context, org scim.OrgID, p *Person, gone bo
 		}
 	}
 	var err error
+	if gone {
+		if l.clients, err = s.hasClients(ctx, org); err != nil {
+			return nil, err
+		}
+	}
 	l.invites, err = s.invitesOf(ctx, org, p.ID, addresses(p.Doc), gone)
 	return l, err
 }

@@ -57,6 +57,9 @@ func (s *Service) PutApp(ctx context.Context, sub Subject, a App) error {
 	if err := Allowed(sub, ActAssignClients, Target{}); err != nil {
 		return err
 	}
+	if !sub.serves(a.Key) {
+		return notFound(resources.TypeApp)
+	}
 	if !slug(a.Key) {
 		return invalid("key", "malformed", "must be 1 to 50 of a-z, 0-9, dots and hyphens")
 	}
@@ -145,6 +148,11 @@ func (s *Service) statements(ctx context.Context, org scim.OrgID) (Statements, e
 		{ID: "profile", Verb: "deletes", Text: "All profile information, roles and group memberships are deleted."},
 		{ID: "records", Verb: "keeps", Text: "Everything else that the person made stays where it is, under their name."},
 	}
+	clients, err := s.clientStatement(ctx, org, set)
+	if err != nil {
+		return Statements{}, err
+	}
+	list = append(list, clients...)
 	for _, a := range apps {
 		for _, e := range a.Effects {
 			list = append(list, Statement{ID: a.Key + "/" + e.ID, App: a.Display, Verb: e.Verb, Text: e.Text})

@@ -80,8 +80,10 @@ func (s *Service) bury(ctx context.Context, tx storage.Tx, c scim.Caller, l *lea
 		t.ExternalID = s.linkDigest("externalId " + id)
 	}
 	k := tombstoneKey(l.key.Org, l.key.ID)
-	_, err = s.insert(ctx, tx, c, k, l.at, t, nil)
-	return err
+	if _, err = s.insert(ctx, tx, c, k, l.at, t, nil); err != nil || !l.clients {
+		return err
+	}
+	return s.handOver(ctx, tx, c, l.key.ID, l.at)
 }
 
 // removeUser deletes a user and what is theirs alone, in the step of l.
@@ -115,10 +117,16 @@ func (s *Service) Remove(ctx context.Context, sub Subject, id string, version in
 	if err := s.mayRemove(ctx, sub, p, r.Confirm); err != nil {
 		return err
 	}
+	if err := s.clientsProvided(ctx, sub.Org, p.ID, snap.settings); err != nil {
+		return err
+	}
 	_, err = s.leaving(ctx, sub, ActRemove, id, version, func(tx storage.Tx, l *leave) (*storage.Record, error) {
 		return nil, s.removeUser(ctx, tx, sub.Caller, l, seconds(snap.settings.Members.RemoveRetention))
 	})
-	return err
+	if err != nil {
+		return err
+	}
+	return s.settleClients(ctx, sub.Org, id)
 }
 
 // mayRemove refuses to remove somebody whom a client manages without a typed confirmation: the client would bring them
@@ -175,7 +183,7 @@ func (s *Service) Restore(ctx context.Context, sub Subject, id string) (*scim.Re
 	if err != nil {
 		return nil, fail(typeUser, err)
 	}
-	return resourceOf(rec), nil
+	return resourceOf(rec), s.settleClients(ctx, sub.Org, id)
 }
 
 // exhume opens what a tombstone has sealed.
@@ -216,6 +224,9 @@ func (s *Service) revive(ctx context.Context, tx storage.Tx, c scim.Caller, t *r
 }
 
 func (s *Service) dropTombstone(ctx context.Context, tx storage.Tx, c scim.Caller, t *record[tombstone], at time.Time) error {
+	if err := s.handOver(ctx, tx, c, t.Value.User, at); err != nil { // the clients have their owner again
+		return err
+	}
 	return tx.Delete(ctx, t.Key, at, func(cur storage.Current) (storage.Change, error) {
 		if cur.Record().Version != t.Version {
 			return storage.Change{}, storage.ErrContention

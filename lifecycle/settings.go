@@ -22,6 +22,7 @@ type Settings struct {
 	Domains     DomainSettings     `json:"domains"`
 	Join        JoinSettings       `json:"join"`
 	Members     MemberSettings     `json:"members"`
+	Clients     ClientSettings     `json:"clients,omitzero"`
 	Occupation  OccupationSettings `json:"occupation"`
 	Passwords   PasswordSettings   `json:"passwords"`
 	Welcome     WelcomeSettings    `json:"welcome"`
@@ -87,6 +88,11 @@ type JoinSettings struct {
 type MemberSettings struct {
 	RemoveRetention   int `json:"removeRetentionSeconds" minimum:"0" maximum:"15552000"`
 	DeactivatedReview int `json:"deactivatedReviewSeconds" minimum:"0" maximum:"31536000"` // 0: off
+}
+
+// ClientSettings say what becomes of the clients of people who leave.
+type ClientSettings struct {
+	FallbackOwner string `json:"fallbackOwner,omitempty" maxLength:"36" doc:"Id of the member who gets the clients of people who are removed; empty: they must be reassigned first."`
 }
 
 // OccupationSettings say whether people choose their occupation.

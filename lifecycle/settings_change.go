@@ -24,6 +24,9 @@ func (s *Service) MergeSettings(ctx context.Context, sub Subject, pre scim.Preco
 	if err := Allowed(sub, ActSettings, Target{Type: "Organization"}); err != nil {
 		return Settings{}, 0, err
 	}
+	if err := s.checkFallback(ctx, sub, patch); err != nil {
+		return Settings{}, 0, err
+	}
 	return s.patchSettings(ctx, sub, pre, func(v *Settings) error {
 		next, err := merged(*v, patch)
 		if err != nil {

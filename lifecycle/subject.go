@@ -52,6 +52,26 @@ const (
 	ScopeOperator = scim.ScopeOperator
 )
 
+// ScopeApp stands for the scope of any one application: what it lets do is bound to what is the application's own.
+const ScopeApp = "app"
+
+// hasScope reports whether the subject has the scope.
+func (s Subject) hasScope(scope string) bool {
+	return slices.Contains(s.Scopes, scope) || scope == ScopeApp && slices.ContainsFunc(s.Scopes, isAppScope)
+}
+
+func isAppScope(scope string) bool { return scim.AppOf(scope) != "" }
+
+// bound reports whether the subject may do nothing but what is the own of applications, and serves reports of which.
+func (s Subject) bound() bool {
+	return s.Kind == KindApp && !slices.ContainsFunc(s.Scopes, func(x string) bool { return x != ScopeApp && !isAppScope(x) })
+}
+
+// serves reports whether what is an application's own is the subject's to work on.
+func (s Subject) serves(app string) bool {
+	return !s.bound() || app != "" && slices.Contains(s.Scopes, scim.AppScope(app))
+}
+
 // TokenSubject is the subject that a token stands for.
 func TokenSubject(c scim.Caller, client *scim.Client) Subject {
 	// Change rows tell what a token did by this API from what it did by SCIM: only the latter claims attributes.
@@ -63,7 +83,7 @@ func TokenSubject(c scim.Caller, client *scim.Client) Subject {
 		s.Kind, s.Rank = KindOperator, RankOwner
 	case has(scim.ScopeAdmin):
 		s.Kind, s.Rank = KindOwner, RankOwner
-	case has(ScopeRead), has(ScopeMembers), has(ScopeInvites), has(ScopeCatalog), has(ScopeClients):
+	case has(ScopeRead), has(ScopeMembers), has(ScopeInvites), has(ScopeCatalog), has(ScopeClients), slices.ContainsFunc(client.Scopes, isAppScope):
 		s.Kind, s.Rank = KindApp, RankAdmin
 	}
 	return s

@@ -72,6 +72,7 @@ func Default() []*Definition {
 		Settings(), Epoch(), GroupGrant(), ChangeRequest(), Tombstone(),
 		Mail(), MailTemplate(), MailRoute(), MailAddress(), Limit(),
 		IdempotentRequest(), App(), Connection(),
+		Client(), ClientHandover(),
 		Login(), Proof(),
 	}
 }

@@ -157,7 +157,7 @@ func (s *Service) Query(ctx context.Context, c scim.Caller, q query.Query) (*que
 		page.Resources[i] = *resource(&p.Records[i])
 	}
 	if s.registry.views && q.Load.Computed {
-		if err := s.computeAll(ctx, c, page.Resources); err != nil {
+		if err := s.computeAll(ctx, c, page.Resources, q.Load.Asked); err != nil {
 			return nil, err
 		}
 	}

@@ -64,7 +64,7 @@ func (s *Service) insertToken(ctx context.Context, org scim.OrgID, n NewToken, t
 	}
 	for _, scope := range n.Scopes {
 		if !scim.ValidScope(scope, s.registry.Endpoints()) {
-			return nil, scim.InvalidValue("scopes", "choose from %v, scim:<endpoint> and scim:<endpoint>:read",
+			return nil, scim.InvalidValue("scopes", "choose from %v, app:<key>, scim:<endpoint> and scim:<endpoint>:read",
 				[]string{
 					scim.ScopeSCIM, scim.ScopeSCIMRead, scim.ScopeAdmin, scim.ScopeAdminRead, scim.ScopeAdminMembers,
 					scim.ScopeAdminInvites, scim.ScopeAdminCatalog, scim.ScopeAdminClients, scim.ScopeOperator,

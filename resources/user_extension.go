@@ -47,7 +47,7 @@ func userExtension() *schema.Schema {
 				link(identifier("value", "Id of the client."), "external"),
 				text("relation", "What the person is to the client, such as 'owner'."),
 			), multi, computed, onRequest),
-			integer("clientCount", "How many clients are assigned to the person.", readOnly),
+			integer("clientCount", "How many clients are assigned to the person.", computed, onRequest),
 			instant("expiresAt", "When the membership ends by itself."),
 			boolean("emailVerified", "Whether the person has proved to receive mail at the primary address.", readOnly),
 			instant("lastSignInAt", "When the person last signed in, as applications report it.", readOnly),

@@ -14,6 +14,13 @@ import (
 // types that are asked such questions are catalogues; a type that can be large has a Rewriter.
 const maxComputed = 10_000
 
+// Relater is a View some of whose computed attributes cost reads of other records. They are worked out only if they are
+// asked for.
+type Relater interface {
+	// Relate puts those of the computed attributes that wants names in docs, which belong to the resources of list.
+	Relate(ctx context.Context, c scim.Caller, list []scim.Resource, docs []scim.Attributes, wants func(path string) bool) error
+}
+
 // Rewriter is a View that can say of some computed attributes by stored ones which resources have a value.
 type Rewriter interface {
 	// Rewrite returns an expression with the same matches as e, with as few computed attributes in it as it can.
@@ -32,7 +39,7 @@ func (s *Service) compute(ctx context.Context, c scim.Caller, d *Definition, loa
 		return nil
 	}
 	list := []scim.Resource{*r}
-	if err := s.computeAll(ctx, c, list); err != nil {
+	if err := s.computeAll(ctx, c, list, load.Asked); err != nil {
 		return err
 	}
 	*r = list[0]
@@ -40,7 +47,7 @@ func (s *Service) compute(ctx context.Context, c scim.Caller, d *Definition, loa
 }
 
 // computeAll puts the computed attributes in the resources of a page.
-func (s *Service) computeAll(ctx context.Context, c scim.Caller, list []scim.Resource) error {
+func (s *Service) computeAll(ctx context.Context, c scim.Caller, list []scim.Resource, asked []string) error {
 	for _, t := range s.registry.Types() {
 		d := s.registry.definitions[t.Name]
 		if d.View == nil || len(d.computed) == 0 {
@@ -59,7 +66,7 @@ func (s *Service) computeAll(ctx context.Context, c scim.Caller, list []scim.Res
 		for k, i := range at {
 			some[k] = list[i]
 		}
-		docs, err := s.computed(ctx, c, d, some)
+		docs, err := s.computed(ctx, c, d, some, asked)
 		if err != nil {
 			return err
 		}
@@ -70,8 +77,9 @@ func (s *Service) computeAll(ctx context.Context, c scim.Caller, list []scim.Res
 	return nil
 }
 
-// computed are the documents of resources of one type with the computed attributes put in.
-func (s *Service) computed(ctx context.Context, c scim.Caller, d *Definition, list []scim.Resource) ([]scim.Attributes, error) {
+// computed are the documents of resources of one type with the computed attributes put in; those of a [Relater] that are
+// asked for.
+func (s *Service) computed(ctx context.Context, c scim.Caller, d *Definition, list []scim.Resource, asked []string) ([]scim.Attributes, error) {
 	docs := make([]scim.Attributes, len(list))
 	for i := range list {
 		doc, err := scim.DecodeAttributes(list[i].Doc)
@@ -82,6 +90,12 @@ func (s *Service) computed(ctx context.Context, c scim.Caller, d *Definition, li
 	}
 	if err := d.View.Compute(ctx, c, list, docs); err != nil {
 		return nil, fail(c, d, err)
+	}
+	if r, ok := d.View.(Relater); ok && len(asked) > 0 {
+		wants := func(path string) bool { return slices.Contains(asked, path) }
+		if err := r.Relate(ctx, c, list, docs, wants); err != nil {
+			return nil, fail(c, d, err)
+		}
 	}
 	return docs, nil
 }
@@ -115,31 +129,52 @@ func (s *Service) viewed(ctx context.Context, c scim.Caller, q *query.Query) (pa
 	return page, true, err
 }
 
-func (d *Definition) isComputed(path string) bool {
-	return slices.ContainsFunc(d.computed, func(p string) bool {
+func (d *Definition) isComputed(path string) bool { return d.computedAt(path) != "" }
+
+// computedAt is the path of the computed attribute that path is or lies in; empty if there is none.
+func (d *Definition) computedAt(path string) string {
+	i := slices.IndexFunc(d.computed, func(p string) bool {
 		rest, ok := strings.CutPrefix(path, p)
 		return ok && (rest == "" || rest[0] == '.')
 	})
+	if i < 0 {
+		return ""
+	}
+	return d.computed[i]
 }
 
 // asks reports whether e asks about a computed attribute.
-func (d *Definition) asks(e query.Expr) bool {
+func (d *Definition) asks(e query.Expr) bool { return len(d.asked(e)) > 0 }
+
+// asked are the paths of the computed attributes that e asks about.
+func (d *Definition) asked(e query.Expr) []string {
+	one := func(path string) []string {
+		if p := d.computedAt(path); p != "" {
+			return []string{p}
+		}
+		return nil
+	}
+	var list []string
 	switch e := e.(type) {
 	case query.And:
-		return slices.ContainsFunc(e, d.asks)
+		for _, x := range e {
+			list = append(list, d.asked(x)...)
+		}
 	case query.Or:
-		return slices.ContainsFunc(e, d.asks)
+		for _, x := range e {
+			list = append(list, d.asked(x)...)
+		}
 	case query.Not:
-		return d.asks(e.Expr)
+		return d.asked(e.Expr)
 	case query.Compare:
-		return d.isComputed(e.Field.Path)
+		return one(e.Field.Path)
 	case query.Present:
-		return d.isComputed(e.Field.Path)
+		return one(e.Field.Path)
 	case query.Any:
-		return d.isComputed(e.Field.Path)
+		return one(e.Field.Path)
 	case query.Const, nil:
 	}
-	return false
+	return list
 }
 
 // row is a resource in a result that is put in order here.
@@ -198,7 +233,7 @@ func (s *Service) computedRows(ctx context.Context, c scim.Caller, q *query.Quer
 	}
 	var docs []scim.Attributes
 	if d.View != nil {
-		docs, err = s.computed(ctx, c, d, list)
+		docs, err = s.computed(ctx, c, d, list, d.computedFor(q, src))
 	} else {
 		docs, err = decodeAll(list)
 	}
@@ -224,6 +259,16 @@ func (s *Service) computedRows(ctx context.Context, c scim.Caller, q *query.Quer
 		rows = append(rows, row{*r, pos})
 	}
 	return rows, nil
+}
+
+// computedFor are the paths of the computed attributes that the answer to a query of the type takes: those that it carries,
+// and those that it is filtered and ordered by.
+func (d *Definition) computedFor(q *query.Query, src query.Source) []string {
+	list := append(slices.Clone(q.Load.Asked), d.asked(src.Where)...)
+	if src.Sort != nil {
+		list = append(list, d.computedAt(src.Sort.Path))
+	}
+	return list
 }
 
 func decodeAll(list []scim.Resource) ([]scim.Attributes, error) {

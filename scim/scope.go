@@ -20,6 +20,30 @@ const (
 	ScopeAdminClients = ScopeAdmin + ":clients"
 )
 
+// AppScope is the scope of an application that uses the directory: by the companion API it reads and answers what is the
+// application's own, such as its clients and the work that is handed over in it.
+func AppScope(key string) string { return appPrefix + key }
+
+// AppOf is the key of the application that a scope is for; empty if it is another scope.
+func AppOf(scope string) string {
+	key, ok := strings.CutPrefix(scope, appPrefix)
+	if !ok || !validAppKey(key) {
+		return ""
+	}
+	return key
+}
+
+const appPrefix = "app:"
+
+// maxAppKey bounds the key of an application, in bytes.
+const maxAppKey = 50
+
+func validAppKey(key string) bool {
+	return key != "" && len(key) <= maxAppKey && !strings.ContainsFunc(key, func(c rune) bool {
+		return (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '-' && c != '.'
+	})
+}
+
 const readSuffix = ":read"
 
 // TypeScope returns the scope that reads and writes the resource type at endpoint ("/Users": "scim:users"), or with
@@ -62,6 +86,9 @@ func ValidScope(s string, endpoints []string) bool {
 	switch s {
 	case ScopeSCIM, ScopeSCIMRead, ScopeAdmin, ScopeOperator,
 		ScopeAdminRead, ScopeAdminMembers, ScopeAdminInvites, ScopeAdminCatalog, ScopeAdminClients:
+		return true
+	}
+	if AppOf(s) != "" {
 		return true
 	}
 	for _, e := range endpoints {

@@ -88,6 +88,7 @@ func (x *exchange) run(types []*endpointType, p *params) error {
 		q.Load.Members = q.Load.Members || l.Members
 		q.Load.Groups = q.Load.Groups || l.Groups
 		q.Load.Computed = q.Load.Computed || l.Computed
+		q.Load.Asked = append(q.Load.Asked, l.Asked...)
 		q.Sources[i].Type = t.Name
 	}
 	if err := x.where(types, p, &q); err != nil {

@@ -173,10 +173,11 @@ func load(t *endpointType, sel *projection.Selection) query.Load {
 }
 
 func loadOf(t *endpointType, sel *projection.Selection) query.Load {
+	asked := sel.Computed()
 	return query.Load{
 		Members:  t.Members != "" && sel.Wants(t.Members),
 		Groups:   t.Groups != "" && sel.Wants(t.Groups),
-		Computed: sel.WantsComputed(),
+		Computed: len(asked) > 0, Asked: asked,
 	}
 }
 

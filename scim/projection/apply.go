@@ -20,11 +20,12 @@ func (s *Selection) Wants(name string) bool {
 	return err == nil && s.passes(p.Attr, s.named.child(name), s.written.child(name), s.mode)
 }
 
-// WantsComputed reports whether an answer carries an attribute that is computed when it is read.
-func (s *Selection) WantsComputed() bool {
+// Computed are the paths of the attributes in an answer that are computed when they are read.
+func (s *Selection) Computed() []string {
+	var paths []string
 	for _, a := range s.rt.Schema.Attributes {
 		if a.Computed && s.passes(a, s.named.child(a.Name), s.written.child(a.Name), s.mode) {
-			return true
+			paths = append(paths, a.Name)
 		}
 	}
 	for _, e := range s.rt.Extensions {
@@ -39,11 +40,11 @@ func (s *Selection) WantsComputed() bool {
 				n = named
 			}
 			if a.Computed && s.passes(a, n, nil, m) {
-				return true
+				paths = append(paths, e.URN+":"+a.Name)
 			}
 		}
 	}
-	return false
+	return paths
 }
 
 // WantsSub reports whether an answer carries the sub-attribute sub of the elements of name. By it relations are

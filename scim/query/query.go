@@ -155,6 +155,8 @@ type Load struct {
 	Groups     bool // the groups of a member, direct and indirect
 	Secret     bool // attributes with returned=never (password hash); only hooks ask for it
 	Computed   bool // attributes that no document holds; a service adds them, stores ignore it
+	// Asked are the paths of those that the answer carries. Attributes that are dear to work out are left out otherwise.
+	Asked []string
 	// Memory is room that the documents of a page may be put in, to its length: the caller has them only until it
 	// uses it for something else. It may be too small or nil.
 	Memory []byte
