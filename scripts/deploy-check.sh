@@ -70,6 +70,18 @@ PATH=$bin:$PATH
 # --- image and compose
 compose() {
   "$bin/docker-compose" -f deploy/compose.yaml config --format json >"$work/compose.json" || return
+  ROLLCALL_SMTP_HOST=smtp.example.com ROLLCALL_MAIL_FROM=a@example.com ROLLCALL_MAIL_PUBLIC_URL=https://id.example.com \
+    "$bin/docker-compose" -f deploy/compose.yaml -f deploy/compose/mail.yaml config --format json >"$work/mail.json" || return
+  python3 - "$work/compose.json" "$work/mail.json" <<'END' || return
+import json, sys
+
+plain, mail = (json.load(open(f)) for f in sys.argv[1:])
+for name in ("rollcall-1", "rollcall-2"):
+    a, b = plain["services"][name], mail["services"][name]
+    lost = [k for k in a["environment"] if b["environment"].get(k) != a["environment"][k]]
+    if lost or not b["environment"].get("ROLLCALL_SMTP_HOST") or len(b["secrets"]) != len(a["secrets"]) + 1:
+        sys.exit(f"compose/mail.yaml does not add to {name}: {lost}")
+END
   python3 - "$work/compose.json" <<'END'
 import json, pathlib, sys
 
@@ -124,9 +136,23 @@ settings() {
     out=$(env -i "$name=" bin/rollcall config 2>&1)
     case $out in *"$name: no such setting"*) echo "$name: no such setting" && bad=1 ;; esac
   done
-  [ -n "$name" ] && bin/rollcall config --config deploy/systemd/rollcall.yaml >/dev/null && [ $bad = 0 ]
+  for name in $(grep -oE '^ +ROLLCALL_[A-Z_]+:' deploy/compose/mail.yaml | tr -d ' :'); do
+    out=$(env -i "$name=" bin/rollcall config 2>&1)
+    case $out in *"$name: no such setting"*) echo "$name: no such setting" && bad=1 ;; esac
+  done
+  # Also with what is only suggested there; the file of the password is not here.
+  sed -E 's/^#([a-z])/\1/; s#/etc/rollcall/smtp-password#deploy/systemd/rollcall.yaml#' deploy/systemd/rollcall.yaml >"$work/suggested.yaml"
+  [ -n "$name" ] && bin/rollcall config --config deploy/systemd/rollcall.yaml >/dev/null &&
+    bin/rollcall config --config "$work/suggested.yaml" >/dev/null && [ $bad = 0 ]
+}
+# The settings of compose and of the example as a server reads them: empty ones, too, must be right.
+values() {
+  env -i ROLLCALL_OIDC_ISSUER= ROLLCALL_OIDC_AUDIENCE= ROLLCALL_OPERATOR_API=ops-listen bin/rollcall config >/dev/null || return
+  mapfile -t example < <(sed -nE 's/^ +- (ROLLCALL_[A-Z_]+=.*)/\1/p' deploy/kubernetes/example/kustomization.yaml)
+  [ ${#example[@]} -gt 4 ] && env -i "${example[@]}" ROLLCALL_SMTP_PASSWORD=x bin/rollcall config >/dev/null
 }
 check "settings: each that is set exists" settings
+check "settings: those of compose and of the example are valid" values
 
 # --- Kubernetes
 if [ -x "$tools/kustomize-$KUSTOMIZE" ]; then

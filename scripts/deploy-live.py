@@ -2,7 +2,7 @@
 """Runs Rollcall with the Prometheus and Caddy configuration of deploy/, sends it traffic, and looks whether they fit.
 
 Prometheus: its targets are up, its rules are evaluated and silent, each expression of the dashboard parses and has data, and
-a process that stops is noticed. Caddy: it passes SCIM and nothing else, does not pass on what a client says in X-Forwarded
+a process that stops is noticed. Caddy: it passes SCIM, the companion API without its operators' part, and nothing else, does not pass on what a client says in X-Forwarded
 headers, and goes on with one process when the other is gone.
 
     scripts/deploy-live.py prometheus|proxy
@@ -87,6 +87,7 @@ class Process:
 
 class Rollcall(Process):
     def __init__(self, work, name, *flags):
+        self.name = name
         addresses = work / f"{name}.addr"
         # A memory limit, so that there is one to show.
         env = {"ROLLCALL_BOOTSTRAP_TOKEN": TOKEN, "GOMEMLIMIT": "1GiB", "HOME": str(work)}
@@ -97,6 +98,12 @@ class Rollcall(Process):
         await_(f"start {name}", lambda: addresses.exists() or self.p.poll() or "no address yet")
         found = dict(line.split("=") for line in addresses.read_text().split())
         self.address, self.ops = found["listen"], found["ops-listen"]
+
+    def operator(self, work):
+        """A token for what operators do."""
+        out = subprocess.run([str(TOP / "bin/rollcall"), "token", "create", "--data", str(work / self.name), "--org", "default",
+                              "--name", "operator", "--scope", "operator", "--json"], capture_output=True, check=True)  # fmt: skip
+        return json.loads(out.stdout)["token"]
 
     def scim(self, path, method="GET", body=None, token=TOKEN):
         headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/scim+json"}
@@ -246,7 +253,7 @@ def check_prometheus(work, started):
 
 
 def check_proxy(work, started):
-    servers = [Rollcall(work, f"rollcall-{i}", "--trusted-proxies", "127.0.0.1") for i in (1, 2)]
+    servers = [Rollcall(work, f"rollcall-{i}", "--trusted-proxies", "127.0.0.1", "--operator-api", "ops-listen") for i in (1, 2)]
     started.extend(servers)
     port = free_port()
     text = (DEPLOY / "compose/Caddyfile").read_text()
@@ -272,9 +279,18 @@ def check_proxy(work, started):
     location = json.loads(text)["meta"]["location"]
     if status != 201 or not location.startswith(f"{site}/scim/v2/Users/"):
         fail(f"a user was made at {location}, {status}: a client's X-Forwarded headers must not count")
-    for path in ("/", "/metrics", "/healthz", "/readyz", "/debug/pprof/", "/scim/v20"):
-        if (status := ask(site + path)[0]) != 404:
+    operator = {"Authorization": f"Bearer {servers[0].operator(work)}"}
+    direct = f"http://{servers[0].ops}/api/v1/operator/organizations"
+    if (status := ask(direct, headers=operator)[0]) != 200:
+        fail(f"an operator is answered {status} on the ops address, want 200")
+    for path in ("/", "/metrics", "/healthz", "/readyz", "/debug/pprof/", "/scim/v20", "/api/v10", "/api", "/api/v1/operator",
+                 "/api/v1/operator/organizations", "/api/v1/%6fperator/organizations", "/api/v1/x/../operator/organizations",
+                 "/api/v1//operator/organizations", "/API/v1/operator/organizations"):  # fmt: skip
+        if (status := ask(site + path, headers=operator)[0]) != 404:
             fail(f"{path} is answered {status} through the proxy, want 404")
+    for path, want in {"/api/v1/openapi.json": 200, "/api/v1/me": 200}.items():
+        if (status := ask(site + path, headers=auth)[0]) != want:
+            fail(f"{path} is answered {status} through the proxy, want {want}")
 
     def used(server):
         text = ask(f"http://{server.ops}/metrics")[1].decode()
@@ -288,7 +304,7 @@ def check_proxy(work, started):
     codes = {ask(f"{site}/scim/v2/Users", headers=auth)[0] for _ in range(50)}
     if codes != {200}:
         fail(f"with one process of two gone: {codes}, want 200 only")
-    print("SCIM passes and nothing else does, forged X-Forwarded headers do not count, 50 of 50 requests were answered with one process gone")
+    print("SCIM passes, the companion API too without its operators' part, and nothing else does, forged X-Forwarded headers do not count, 50 of 50 requests were answered with one process gone")
 
 
 def main():

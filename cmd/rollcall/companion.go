@@ -53,6 +53,32 @@ func companionURL(c *Config) string {
 	return u.String()
 }
 
+// The places of the operators' part of the companion API.
+const (
+	operatorOnListen = "listen"
+	operatorOnOps    = "ops-listen"
+	operatorOff      = "off"
+)
+
+// onListen is the companion API as the main address has it.
+func onListen(c *Config, companion *admin.API) http.Handler {
+	if c.OperatorAPI == operatorOnListen {
+		return companion
+	}
+	return companion.WithoutOperator()
+}
+
+// onOps adds what the ops address has of it.
+func onOps(c *Config, companion, ops http.Handler) http.Handler {
+	if c.OperatorAPI != operatorOnOps {
+		return ops
+	}
+	mux := http.NewServeMux()
+	mux.Handle(admin.OperatorPath+"/", companion)
+	mux.Handle("/", ops)
+	return mux
+}
+
 // byPath hands requests to the companion API or to SCIM.
 func byPath(scim, companion http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

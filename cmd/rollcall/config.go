@@ -37,6 +37,7 @@ type Config struct {
 
 	MetricsPerOrganization bool
 	Pprof                  bool
+	OperatorAPI            string
 
 	Issuers      []idtoken.Issuer // whose people sign in
 	OIDCAudience string           // of the issuers that name none
@@ -93,6 +94,7 @@ func Defaults() Config {
 		LogFormat:              "text",
 		MetricsPerOrganization: true,
 		Pprof:                  true,
+		OperatorAPI:            operatorOnListen,
 		CursorTimeout:          time.Hour,
 		CacheSize:              defaultCache,
 		Limits: Limits{
@@ -179,6 +181,9 @@ func (c *Config) check() []error {
 		if c.OpsListen == c.Listen && !strings.HasSuffix(c.Listen, ":0") {
 			add("ops-listen: must differ from listen")
 		}
+	}
+	if c.OperatorAPI == operatorOnOps && c.OpsListen == "" {
+		add("operator-api: there is no ops-listen")
 	}
 	switch {
 	case c.TLSCert == "" && c.TLSKey != "":

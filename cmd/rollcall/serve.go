@@ -186,8 +186,8 @@ func buildHandlers(ctx context.Context, c *Config, db *database, m *metrics.Metr
 		return handlers{}, err
 	}
 	return handlers{
-		main:    m.InFlight(h.wrap(spareProcessors(byPath(edge, companion)))),
-		ops:     opsHandler(h, reg, c.Pprof),
+		main:    m.InFlight(h.wrap(spareProcessors(byPath(edge, onListen(c, companion))))),
+		ops:     onOps(c, companion, opsHandler(h, reg, c.Pprof)),
 		control: byPath(logControl(log, control.NewHandler(&operator{db: db})), companion.Local()),
 	}, nil
 }

@@ -57,6 +57,7 @@ func settings(c *Config) []setting {
 	all := []setting{
 		{key: "listen", help: "address of /scim/v2, /api/v1, /healthz and /readyz", value: stringValue{&c.Listen}},
 		{key: "ops-listen", help: "address of /metrics, /debug/pprof, /healthz and /readyz; empty for none", value: stringValue{&c.OpsListen}},
+		{key: "operator-api", help: "which address has /api/v1/operator, if any: the control socket has it in any case", value: choiceValue{&c.OperatorAPI, []string{operatorOnListen, operatorOnOps, operatorOff}}},
 		{key: "data", help: "directory of the embedded database", value: stringValue{&c.Data}},
 		{key: "store", help: "where the database is: " + embeddedStore + " for the data directory, or the connection string of a MongoDB, which is better not given as a flag if it has a password", value: storeValue{&c.Store}},
 		{key: "store-file", help: "file that holds the connection string", value: stringValue{&c.StoreFile}},
