@@ -26,6 +26,10 @@ help: ## list the targets
 build: ## build bin/rollcall, one static binary
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN) ./cmd/rollcall
 
+.PHONY: dist
+dist: ## make the archives of a release in dist/, for each platform, with checksums
+	VERSION='$(VERSION)' REVISION='$(REVISION)' scripts/dist.sh
+
 .PHONY: run
 run: build ## build and serve on http://127.0.0.1:8080/scim/v2, with the database in ./rollcall-data
 	./$(BIN) serve
