@@ -48,6 +48,7 @@ func (a *API) endpoints() {
 	a.memberEndpoints()
 	a.memberListEndpoint()
 	a.profileEndpoints()
+	a.myOrganizationEndpoints()
 	a.appEndpoints()
 	a.clientEndpoints()
 	a.roleEndpoints()

@@ -25,6 +25,7 @@ type Identity struct {
 	Subject lifecycle.Subject // whom the rules see
 	OrgSlug string
 	Login   *lifecycle.Login // of a person
+	Home    string           // the organization whose people the person's identity provider signs in; empty: none in particular
 }
 
 // Call is one request as a handler is given it.

@@ -18,6 +18,7 @@ const (
 	forMembers   access = iota // people of the organization and tokens of the companion API
 	forAll                     // anybody
 	forOperators               // who runs the server
+	forKnown                   // whoever has signed in, be it to no organization, and tokens of the companion API
 )
 
 // operation is an endpoint beside its types.
@@ -83,8 +84,10 @@ func (a *API) describe(o *operation) huma.Operation {
 		op.Security = []map[string][]string{{}}
 	} else {
 		op.Security = []map[string][]string{{"token": {o.wants()}}}
-		if o.access == forMembers {
+		if o.access != forOperators {
 			op.Security = append(op.Security, map[string][]string{"person": {}})
+		}
+		if o.access == forMembers {
 			op.Parameters = append(op.Parameters, header(organizationHeader,
 				"For people who belong to several organizations: the slug or id of the one that is meant.", 63))
 		}

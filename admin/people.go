@@ -30,17 +30,17 @@ func (x *exchange) person(token string) error {
 	case err != nil:
 		return err
 	}
-	x.who = Identity{Kind: Someone, Login: &lifecycle.Login{
+	x.who = Identity{Kind: Someone, Home: claims.Issuer.Organization, Login: &lifecycle.Login{
 		Issuer: claims.Issuer.URL, Subject: claims.Subject, Email: claims.Email, EmailVerified: claims.EmailVerified, Name: claims.Name,
 	}}
 	switch x.operation.access {
-	case forAll:
+	case forAll, forKnown:
 		return nil
 	case forOperators:
 		return x.lacks(x.operation.wants())
 	case forMembers:
 	}
-	sub, slug, err := x.api.Lifecycle.SignIn(x.ctx, x.who.Login, claims.Issuer.Organization, x.req.Header.Get(organizationHeader))
+	sub, slug, err := x.api.Lifecycle.SignIn(x.ctx, x.who.Login, x.who.Home, x.req.Header.Get(organizationHeader))
 	if err != nil {
 		if known, ok := errors.AsType[*scim.Error](err); ok && known.RetryAfter == 0 {
 			x.api.Metrics.AuthFailure("stranger")

@@ -33,7 +33,7 @@ const (
 // profile, and who administers those of people of a lower rank. Names need a permission, which managers do not have.
 func (s *Service) ChangeProfile(ctx context.Context, sub Subject, id string, pre scim.Precondition, ch ProfileChange) (*Person, error) {
 	if id == "" { // of a token
-		return nil, noPerson()
+		return nil, notAPerson()
 	}
 	if err := ch.check(); err != nil {
 		return nil, err
@@ -52,8 +52,8 @@ func (s *Service) ChangeProfile(ctx context.Context, sub Subject, id string, pre
 	}, nil)
 }
 
-// noPerson is the answer to a token that asks for what only people have.
-func noPerson() error { return forbidden("no_person", "a token is nobody: sign in as a person") }
+// notAPerson is the answer to a token that asks for what only people have.
+func notAPerson() error { return forbidden("not_a_person", "a token is nobody: sign in as a person") }
 
 // mayEditProfile says whether the subject may write the profile of a person. Tokens that may create and change people
 // may do that too.
