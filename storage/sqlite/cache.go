@@ -45,6 +45,7 @@ type cache struct {
 type stripe struct {
 	mu      sync.Mutex // a touch and a put of one stripe exclude each other
 	touched atomic.Int64
+	touches int64 // how many there were
 }
 
 type orgMarks struct {
@@ -90,16 +91,29 @@ func (c *cache) stripe(key []byte) *stripe {
 	return &c.stripes[maphash.Bytes(c.seed, key)%uint64(len(c.stripes))]
 }
 
-// touch notes that the transaction changes what key stands for.
-func (c *cache) touch(key []byte) {
+// touch notes that the transaction changes what key stands for. The number that it returns is for replace.
+func (c *cache) touch(key []byte) int64 {
 	if c.c == nil || key == nil {
-		return
+		return 0
 	}
 	s := c.stripe(key)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.touched.Store(c.txn)
+	s.touches++
 	c.c.Del(key)
+	return s.touches
+}
+
+// replace keeps what a transaction that is committed wrote itself, if nothing has touched the stripe since the
+// touch that was for it.
+func (c *cache) replace(key, value []byte, touch int64) {
+	s := c.stripe(key)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.touches == touch {
+		c.c.Set(key, value)
+	}
 }
 
 // put keeps what was read in a snapshot that began when done was at.
@@ -122,9 +136,9 @@ func (c *cache) get(dst, key []byte, at int64) ([]byte, bool) {
 // The hooks of the writer. All are called before the commit.
 
 // touchRecord: the record or the groups that it belongs to change.
-func (c *cache) touchRecord(org int64, id string) {
+func (c *cache) touchRecord(org int64, id string) int64 {
 	var b keyBuffer
-	c.touch(recordKey(b[:0], org, id))
+	return c.touch(recordKey(b[:0], org, id))
 }
 
 // touchUnique: who holds a unique key changes.
@@ -234,22 +248,27 @@ func (s *Store) fromCache(rec *storage.Record, key []byte, org int64, t *resourc
 	return s.cache.packer(t.code).unpack(rec, &e, wanted, a)
 }
 
-// keep puts a record that was read in a snapshot that began when done was at, and that it holds its unique keys
-// (as in res.keys), for they are what a client will look for it by.
-func (s *Store) keep(org int64, t *resourceType, rec *storage.Record, keys []byte, groups bool, at int64) {
+// rest is what of a row is no part of a record that is read.
+type rest struct {
+	keys    []byte // as in res.keys
+	secrets bool   // there are some
+}
+
+// keep puts a record that was read in a snapshot that began when done was at, and that it holds its unique keys,
+// for they are what a client will look for it by.
+func (s *Store) keep(org int64, t *resourceType, rec *storage.Record, row rest, groups bool, at int64) {
 	var kb keyBuffer
 	key := recordKey(kb[:0], org, rec.ID)
 	if key == nil {
 		return
 	}
 	var room [2048]byte
-	value := s.cache.packer(t.code).pack(room[:0], t.code, rec, groups && t.Groups != "", at)
-	// Longer ones are not kept by fastcache.
-	if len(value) < 60_000 {
+	value := s.cache.packer(t.code).pack(room[:0], t.code, rec, groups && t.Groups != "", !row.secrets, at)
+	if len(value) < maxEntry {
 		s.cache.put(key, value, at)
 	}
 	var b [16]byte
-	held, err := parseKeys(keys)
+	held, err := parseKeys(row.keys)
 	if err != nil || !parseUUID(&b, rec.ID) {
 		return
 	}
@@ -259,6 +278,9 @@ func (s *Store) keep(org int64, t *resourceType, rec *storage.Record, keys []byt
 		}
 	}
 }
+
+// maxEntry: longer ones are not kept by fastcache.
+const maxEntry = 60_000
 
 // maxLookup is the longest value whose holder is kept: a longer one would cost more to keep than to find.
 const maxLookup = 255

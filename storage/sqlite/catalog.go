@@ -50,6 +50,7 @@ type resourceType struct {
 	storage.Type
 	code  int64
 	attrs []*attr
+	names []string // of the attributes, at the document's root, that have indexes
 }
 
 // attr returns the index of f, nil if there is none that answers for f.
@@ -88,6 +89,9 @@ func newResourceType(t storage.Type) *resourceType {
 			}
 		}
 		r.attrs = append(r.attrs, a)
+		if !slices.Contains(r.names, f.Steps[0]) {
+			r.names = append(r.names, f.Steps[0])
+		}
 	}
 	return r
 }

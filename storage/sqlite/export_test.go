@@ -88,3 +88,13 @@ func ScriptFile(path, sql string) error {
 
 // DatabaseFile is the name of the database in a data directory.
 const DatabaseFile = databaseFile
+
+// QueuedWrites is how many writes wait for the writer.
+func QueuedWrites(s *Store) (n int) {
+	s.w.queue.mu.Lock()
+	defer s.w.queue.mu.Unlock()
+	for _, l := range s.w.queue.lanes {
+		n += len(l.places)
+	}
+	return n
+}

@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 
+	"rollcall/scim/query"
 	"rollcall/storage"
 )
 
@@ -12,6 +13,11 @@ func (s *Store) Groups(ctx context.Context, k storage.Key) (list []storage.Membe
 	t, err := s.typeOf(k)
 	if err != nil {
 		return nil, err
+	}
+	if org, ok := s.orgs.get(k.Org); ok && s.cache.c != nil {
+		if rec := s.cachedRecord(org, t, k, query.Load{Groups: true}); rec != nil {
+			return rec.Groups, nil
+		}
 	}
 	c, err := s.reader(ctx)
 	if err != nil {

@@ -35,7 +35,7 @@ func markStrays(rows []row, isKey func(a *attr, value string) bool) {
 
 // storedRows are the index rows of a record as it is stored.
 func storedRows(t *resourceType, r *storedRecord) ([]row, error) {
-	doc, err := scim.DecodeAttributes(r.rec.Doc)
+	doc, err := scim.DecodeSome(r.rec.Doc, t.names)
 	if err != nil {
 		return nil, fmt.Errorf("sqlite: decode a stored document: %w", err)
 	}

@@ -17,6 +17,7 @@ type entry struct {
 	version, created, modified int64
 	at                         int64 // when the groups were read, see cache
 	groups                     bool  // whether they were
+	open                       bool  // the record has no secrets
 	packed                     bool
 	body                       []byte // the document and the groups, see appendBody
 }
@@ -24,6 +25,7 @@ type entry struct {
 const (
 	entryGroups = 1 << iota
 	entryPacked
+	entryOpen
 )
 
 func appendInt(dst []byte, n int64) []byte { return binary.AppendVarint(dst, n) }
@@ -32,7 +34,7 @@ func parseEntry(b []byte) (e entry, ok bool) {
 	if len(b) == 0 {
 		return e, false
 	}
-	e.groups, e.packed = b[0]&entryGroups != 0, b[0]&entryPacked != 0
+	e.groups, e.packed, e.open = b[0]&entryGroups != 0, b[0]&entryPacked != 0, b[0]&entryOpen != 0
 	r := reader{b: b[1:]}
 	e.typ, e.version, e.created, e.modified, e.at = r.int(), r.int(), r.int(), r.int(), r.int()
 	e.body = r.b
@@ -59,7 +61,7 @@ func (c *cache) packer(typ int64) *packer {
 	return p.(*packer)
 }
 
-func (p *packer) pack(dst []byte, typ int64, rec *storage.Record, groups bool, at int64) []byte {
+func (p *packer) pack(dst []byte, typ int64, rec *storage.Record, groups, open bool, at int64) []byte {
 	var room [4096]byte
 	body := appendBody(room[:0], rec, groups)
 	d := p.dict.Load()
@@ -72,6 +74,9 @@ func (p *packer) pack(dst []byte, typ int64, rec *storage.Record, groups bool, a
 	}
 	if d != nil {
 		flags |= entryPacked
+	}
+	if open {
+		flags |= entryOpen
 	}
 	dst = append(dst, flags)
 	for _, n := range [...]int64{typ, rec.Version, millis(rec.Created), millis(rec.Modified), at} {

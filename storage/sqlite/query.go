@@ -75,8 +75,8 @@ type candidate struct {
 	// uuid is the id as the row has it, which spares reading its text again.
 	uuid   [16]byte
 	isUUID bool
-	// keys are its unique keys, if it was read by itself.
-	keys []byte
+	// row is what else there is, if it was read by itself.
+	row rest
 }
 
 func (r *runner) run() (storage.Page, error) {
@@ -410,7 +410,7 @@ func (r *runner) read(c *candidate) (*storage.Record, error) {
 	if err != nil {
 		return nil, q.abandon(err)
 	}
-	c.keys = q.colBytes(5)
+	c.row = rest{keys: q.colBytes(5), secrets: q.s.ColumnLen(4) > 0}
 	return rec, q.done()
 }
 
@@ -470,7 +470,7 @@ func (r *runner) load(page *storage.Page, found []candidate) error {
 		}
 	}
 	for _, i := range missing {
-		r.s.keep(r.org, found[i].t, &page.Records[i], found[i].keys, r.q.Load.Groups, r.at)
+		r.s.keep(r.org, found[i].t, &page.Records[i], found[i].row, r.q.Load.Groups, r.at)
 	}
 	return nil
 }

@@ -36,50 +36,50 @@ func (s *Store) Get(ctx context.Context, k storage.Key, load query.Load) (rec *s
 		return nil, err
 	}
 	defer s.putBack(c)
-	var keys []byte
+	var row rest
 	if load.Members && t.Members != "" || load.Groups && t.Groups != "" {
 		err = c.snapshot(func(c *conn) (err error) {
-			rec, keys, err = s.get(c, org, t, k, load)
+			rec, row, err = s.get(c, org, t, k, load)
 			return err
 		})
 	} else {
 		// One statement is a snapshot by itself.
-		rec, keys, err = s.get(c, org, t, k, load)
+		rec, row, err = s.get(c, org, t, k, load)
 	}
 	if err != nil {
 		return nil, translate(ctx, "get", err)
 	}
 	if cached {
-		s.keep(org, t, rec, keys, load.Groups, at)
+		s.keep(org, t, rec, row, load.Groups, at)
 	}
 	return rec, nil
 }
 
-// get reads a record and, as they are stored, its unique keys.
-func (s *Store) get(c *conn, org int64, t *resourceType, k storage.Key, load query.Load) (rec *storage.Record, keys []byte, err error) {
+// get reads a record and the rest of its row.
+func (s *Store) get(c *conn, org int64, t *resourceType, k storage.Key, load query.Load) (rec *storage.Record, row rest, err error) {
 	q := c.prep("SELECT r.version, r.created, r.modified, r.doc, r.secret, r.keys" +
 		" FROM ids i CROSS JOIN res r ON r.rid=i.rid WHERE i.org=? AND i.type=? AND i.id=?")
 	found, err := q.int(org).int(t.code).id(k.ID).step()
 	if err != nil {
-		return nil, nil, err
+		return nil, row, err
 	}
 	if !found {
-		return nil, nil, storage.ErrNotFound
+		return nil, row, storage.ErrNotFound
 	}
 	rec = &storage.Record{
 		Key: k, Version: q.colInt(0), Created: instant(q.colInt(1)), Modified: instant(q.colInt(2)), Doc: q.colBytes(3),
 	}
 	if load.Secret {
 		if rec.Secret, err = decodeSecret(q.colBytes(4)); err != nil {
-			return nil, nil, q.abandon(err)
+			return nil, row, q.abandon(err)
 		}
 	}
-	keys = q.colBytes(5)
+	row = rest{keys: q.colBytes(5), secrets: q.s.ColumnLen(4) > 0}
 	if err := q.done(); err != nil {
-		return nil, nil, err
+		return nil, row, err
 	}
 	budget := storage.MaxLoadedMembers
-	return rec, keys, s.loadRelations(c, org, t, rec, load, &budget)
+	return rec, row, s.loadRelations(c, org, t, rec, load, &budget)
 }
 
 // loadRelations brings what load asks for and the type has.

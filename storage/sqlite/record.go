@@ -13,6 +13,9 @@ type storedRecord struct {
 	label         string // record only
 	keys          []key
 	rec           storage.Record
+	// kept: it comes from the cache, so there is only rec (whose Groups are those that it was kept with); rid, label
+	// and keys are read by the writer.
+	kept *keptGroups
 }
 
 const recordColumns = "r.rid, r.org, r.type, r.id, r.version, r.created, r.modified, r.keys, r.secret, r.doc"

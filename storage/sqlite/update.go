@@ -40,7 +40,7 @@ func (s *Store) Update(ctx context.Context, k storage.Key, at time.Time, fn stor
 		if hot.Load() > 1 { // somebody else is at it: one of the two would lose
 			break
 		}
-		r, err := s.readRecord(ctx, t, k)
+		r, err := s.toUpdate(ctx, t, k)
 		if err != nil {
 			return nil, false, err
 		}
@@ -59,6 +59,7 @@ func (s *Store) Update(ctx context.Context, k storage.Key, at time.Time, fn stor
 			return r.bare(), false, nil
 		}
 		if err = s.w.do(ctx, k.Org, 1, u.run); err == nil {
+			s.keepUpdated(u)
 			return u.record(), u.changed, nil
 		}
 		if !errors.Is(err, errLost) {
@@ -120,7 +121,7 @@ func (s *Store) readRecord(ctx context.Context, t *resourceType, k storage.Key) 
 // bare is the record as writes return it: without secrets and relations.
 func (r *storedRecord) bare() *storage.Record {
 	rec := r.rec
-	rec.Secret = nil
+	rec.Secret, rec.Groups = nil, nil
 	return &rec
 }
 
@@ -137,13 +138,18 @@ type update struct {
 	change    storage.Change
 	vals      []byte // its values
 	changed   bool   // set by run
+	txn       int64  // that it was part of
+	touch     int64  // of its cache entry
+	sameGroup bool   // its groups are those that old was kept with
 }
 
 // newUpdate runs the callback and compares what it wants with what there is; nil if that is surely the same.
 func (s *Store) newUpdate(t *resourceType, k storage.Key, r *storedRecord, at time.Time, fn storage.UpdateFunc,
 	with func(func(*conn) error) error,
 ) (*update, error) {
-	e, err := fn(&current{s: s, rec: r.rec, key: k, with: with})
+	rec := r.rec
+	rec.Groups = nil
+	e, err := fn(&current{s: s, rec: rec, key: k, with: with})
 	if err != nil || e == nil {
 		return nil, err
 	}
@@ -203,12 +209,11 @@ func (u *update) record() *storage.Record {
 }
 
 func (u *update) run(w *writer) error {
-	q := w.c.prep("SELECT version FROM res WHERE rid=? AND org=? AND type=? AND id=?")
-	version, found, err := q.int(u.old.rid).int(u.old.org).int(u.t.code).id(u.old.rec.ID).one()
+	same, err := u.isCurrent(w.c)
 	if err != nil {
 		return translate(context.Background(), "read", err)
 	}
-	if !found || version != u.old.rec.Version {
+	if !same {
 		return errLost
 	}
 	if u.draft != nil {
@@ -235,7 +240,7 @@ func (u *update) store(w *writer) error {
 		return nil
 	}
 	u.changed = true
-	w.s.cache.touchRecord(org, id)
+	u.noteKept(w.s.cache)
 	version := u.old.rec.Version + 1
 	if u.newSecret {
 		q := c.prep("UPDATE res SET secret=? WHERE rid=?")
