@@ -39,6 +39,7 @@ const (
 	forAnybody    = "anybody"
 	forOperator   = "operator"
 	forAnySubject = "any subject"
+	forSignedIn   = "signed in"
 )
 
 // routeTable reads the operations of the document with their lines in routes.md; each must have one.
@@ -139,6 +140,8 @@ func (r *route) expected(a *actor, target lifecycle.Target) bool {
 			return a.sub.Kind == lifecycle.KindOperator
 		case forAnySubject:
 			return known
+		case forSignedIn:
+			return known || a.person
 		}
 		return known && lifecycle.Allowed(a.sub, lifecycle.Action(act), target) == nil
 	})
