@@ -51,6 +51,7 @@ func (a *API) endpoints() {
 	a.myOrganizationEndpoints()
 	a.appEndpoints()
 	a.clientEndpoints()
+	a.reassignEndpoint()
 	a.roleEndpoints()
 	a.occupationEndpoints()
 	a.entitlementEndpoints()

@@ -27,21 +27,31 @@ type fixture struct {
 
 func newFixture(t testing.TB) *fixture {
 	t.Helper()
+	return fixtureOn(t, func(types []storage.Type) storage.Store {
+		store, err := sqlite.Open(t.Context(), sqlite.Options{Types: types})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = store.Close() })
+		return store
+	})
+}
+
+// fixtureOn is a fixture on a store that somebody else opens and closes.
+func fixtureOn(t testing.TB, open func([]storage.Type) storage.Store) *fixture {
+	t.Helper()
 	reg, err := resources.NewRegistry(resources.Default()...)
 	if err != nil {
 		t.Fatal(err)
 	}
-	store, err := sqlite.Open(t.Context(), sqlite.Options{Types: reg.StorageTypes()})
-	if err != nil {
-		t.Fatal(err)
-	}
+	store := open(reg.StorageTypes())
 	clock, ids := testkit.NewClock(), testkit.NewIDs()
 	random := &lockedRandom{r: rand.NewChaCha8([32]byte{1})}
 	rs, err := resources.NewService(resources.Options{Store: store, Registry: reg, Now: clock.Now, NewID: ids.New, Random: random})
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { rs.Close(); _ = store.Close() })
+	t.Cleanup(rs.Close)
 	s, err := New(t.Context(), Options{Store: store, Registry: reg, Resources: rs, Now: clock.Now, NewID: ids.New, Random: random, Domains: domains()})
 	if err != nil {
 		t.Fatal(err)
