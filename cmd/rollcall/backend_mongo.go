@@ -61,9 +61,11 @@ func (b *mongoDB) layout(ctx context.Context, types []storage.Type) ([]layoutPar
 }
 
 func (b *mongoDB) migrate(ctx context.Context, types []storage.Type) error {
-	s, err := b.open(ctx, types, nil)
+	o := b.options(types)
+	o.Finish = true
+	s, err := mongo.Open(ctx, o)
 	if err != nil {
-		return err
+		return fmt.Errorf("open the database in %s: %w", b, err)
 	}
 	return s.Close()
 }

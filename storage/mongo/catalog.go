@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"unicode"
 
 	"rollcall/scim"
@@ -33,6 +34,8 @@ type attr struct {
 	path  string // of the values in a document: "_f.userName"
 	sort  string // of the value that a record is sorted by
 	date  bool   // the values are dates: those of meta
+	// waiting: there may be documents that were written without it, so nothing may be asked of it yet: see rolling.go.
+	waiting atomic.Bool
 	// sparse: a document without a value has nothing in the index, one with odd values only has MinKey. It cannot be
 	// sorted by.
 	sparse bool
@@ -51,7 +54,7 @@ type resourceType struct {
 // attr returns the index of f, nil if there is none that answers for f.
 func (t *resourceType) attr(f *query.Field) *attr {
 	for _, a := range t.attrs {
-		if g := a.field(); g.Kind == f.Kind && g.CaseExact == f.CaseExact && slices.Equal(g.Steps, f.Steps) {
+		if g := a.field(); !a.waiting.Load() && g.Kind == f.Kind && g.CaseExact == f.CaseExact && slices.Equal(g.Steps, f.Steps) {
 			return a
 		}
 	}
@@ -60,19 +63,29 @@ func (t *resourceType) attr(f *query.Field) *attr {
 
 // spec is everything that decides what _f and _s and the marks of nested groups hold; when it changes, the type's documents are written anew.
 func (t *resourceType) spec() []string {
+	list := t.base()
+	for _, a := range t.attrs {
+		list = append(list, a.spec())
+	}
+	return list
+}
+
+// base is the part of spec that is of no single attribute: processes that differ in it cannot write the same documents.
+func (t *resourceType) base() []string {
 	list := []string{"layout 1"}
 	if t.Members != "" {
 		list = append(list, "nested") // see nested.go
 	}
-	for _, a := range t.attrs {
-		f := a.field()
-		spec := fmt.Sprintf("%s %d %t %t %q", a.name, f.Kind, f.CaseExact, f.Multi, f.Steps)
-		if a.sparse {
-			spec += " sparse"
-		}
-		list = append(list, spec)
-	}
 	return list
+}
+
+func (a *attr) spec() string {
+	f := a.field()
+	spec := fmt.Sprintf("%s %d %t %t %q", a.name, f.Kind, f.CaseExact, f.Multi, f.Steps)
+	if a.sparse {
+		spec += " sparse"
+	}
+	return spec
 }
 
 // fingerprint is the same for all processes that write documents with the same indexed values.

@@ -221,7 +221,7 @@ func within(outer, inner *query.Field) query.Field {
 // indexOf is the index of a field, whatever way it compares.
 func (k *compiler) indexOf(f *query.Field) *attr {
 	for _, a := range k.t.attrs {
-		if slices.Equal(a.field().Steps, f.Steps) {
+		if !a.waiting.Load() && slices.Equal(a.field().Steps, f.Steps) {
 			return a
 		}
 	}

@@ -30,7 +30,12 @@ func (s *Store) migrate(ctx context.Context) error {
 		return err
 	}
 	for _, t := range s.sorted {
-		if err := s.reindex(ctx, t); err != nil {
+		if len(s.presence.behind) > 0 {
+			err = s.share(ctx, t, s.presence.behind)
+		} else {
+			err = s.reindex(ctx, t)
+		}
+		if err != nil {
 			return err
 		}
 	}
@@ -116,17 +121,23 @@ func MigrationStatus(ctx context.Context, o Options) (list []Migration, err erro
 
 // indexed reports whether the documents of a type were written for the indexes that it has.
 func (s *Store) indexed(ctx context.Context, t *resourceType) (bool, error) {
+	spec, err := s.indexedSpec(ctx, t)
+	return slices.Equal(spec, t.spec()), err
+}
+
+// indexedSpec is what all documents of a type are sure to have, nil if that is not known.
+func (s *Store) indexedSpec(ctx context.Context, t *resourceType) ([]string, error) {
 	raw, err := s.setting(ctx, specSetting(t))
 	if err != nil || raw == nil {
-		return false, err
+		return nil, err
 	}
 	var have struct {
 		Spec []string `bson:"spec"`
 	}
 	if err := bson.Unmarshal(raw, &have); err != nil {
-		return false, errRecord
+		return nil, errRecord
 	}
-	return slices.Equal(have.Spec, t.spec()), nil
+	return have.Spec, nil
 }
 
 func specSetting(t *resourceType) string { return "indexes/" + t.coll }
@@ -134,8 +145,16 @@ func specSetting(t *resourceType) string { return "indexes/" + t.coll }
 // reindex writes the documents of a type anew if they were written for other indexes. It goes through all of them
 // once; a document that is written meanwhile is left to its writer.
 func (s *Store) reindex(ctx context.Context, t *resourceType) error {
-	if done, err := s.indexed(ctx, t); err != nil || done {
+	have, err := s.indexedSpec(ctx, t)
+	if err != nil || slices.Equal(have, t.spec()) {
 		return err
+	}
+	if sure := common(have, t.spec()); len(sure) < len(have) {
+		// From the first document on that is written anew, this is all that they have in common. Whoever starts after this
+		// process was killed must know.
+		if err := s.set(ctx, specSetting(t), bson.D{{Key: "spec", Value: sure}}); err != nil {
+			return err
+		}
 	}
 	for last := any(bson.ObjectID{}); last != nil; {
 		var err error

@@ -33,6 +33,9 @@ type Options struct {
 
 	// Import opens the target of a copy: one that has begun is opened, see storage.Importer.
 	Import bool
+	// Finish refuses a database that processes of an older version still use, instead of waiting for their end before
+	// all of its indexes are used.
+	Finish bool
 	// Exclusive refuses a database that another process has open, and keeps others from opening it.
 	Exclusive bool
 
@@ -151,6 +154,7 @@ func Open(ctx context.Context, o Options) (_ *Store, err error) {
 	if err := s.migrate(ctx); err != nil {
 		return nil, err
 	}
+	s.awaitOlder()
 	return s, nil
 }
 

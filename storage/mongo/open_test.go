@@ -142,33 +142,6 @@ func increment(cur storage.Current) (*storage.Edit, error) {
 	}, nil
 }
 
-// TestNewIndex: an index that a later start asks for finds the documents of before, and is not made beside a process
-// that writes documents without it.
-func TestNewIndex(t *testing.T) {
-	uri, name := mongotest.Database(t)
-	nick := query.Field{Path: "nickName", Steps: []string{"nickName"}}
-	before := []storage.Type{{Name: "User", Indexes: []query.Index{{Field: query.Field{Path: "userName", Steps: []string{"userName"}}, Unique: true}}}}
-	s := openAt(t, uri, name, before)
-	k := storage.Key{Org: "o", Type: "User", ID: "00000000-0000-7000-8000-000000000001"}
-	if _, err := s.Insert(t.Context(), k, at(0), user("ada")); err != nil {
-		t.Fatal(err)
-	}
-	after := []storage.Type{{Name: "User", Indexes: append(before[0].Indexes, query.Index{Field: nick})}}
-	if _, err := mongo.Open(t.Context(), mongo.Options{URI: uri, Database: name, Types: after}); !errors.Is(err, mongo.ErrInUse) {
-		t.Fatalf("Open beside a process with other indexes: %v, want ErrInUse", err)
-	}
-	if err := s.Close(); err != nil {
-		t.Fatal(err)
-	}
-	s = openAt(t, uri, name, after)
-	page, err := s.Query(t.Context(), "o", query.Query{
-		Sources: []query.Source{{Type: "User", Where: query.Compare{Field: nick, Value: query.Value{Str: "aday"}}, Sort: &nick}}, Sorted: true, Limit: 10,
-	})
-	if err != nil || len(page.Records) != 1 || page.Sort[0].Absent {
-		t.Errorf("found %d records at %+v, %v", len(page.Records), page.Sort, err)
-	}
-}
-
 // TestObserver: operations and commands are told by name, and nothing of what they say.
 func TestObserver(t *testing.T) {
 	uri, name := mongotest.Database(t)

@@ -16,7 +16,9 @@ import (
 // indexes writes would not be found by what this one asks its indexes, so such processes do not go together.
 type presence struct {
 	id     bson.ObjectID
+	behind []layout // of the processes of an older version that were there when this one began
 	store  *Store
+	own    context.Context //nolint:containedctx // ends with the store
 	cancel context.CancelFunc
 	wg     sync.WaitGroup
 }
@@ -46,11 +48,14 @@ func (p *presence) begin(ctx context.Context, s *Store) error {
 	case s.options.Exclusive && o.all > 0:
 		return fmt.Errorf("%w by %d other process(es) of Rollcall; one that was killed counts for %v", ErrInUse, o.all, seenFor)
 	case o.different > 0:
-		return fmt.Errorf("%w by %d process(es) of another version of Rollcall, which indexes other attributes: stop them first; one that was killed counts for %v",
+		return fmt.Errorf("%w by %d process(es) of another version of Rollcall, which writes other documents: stop them first; one that was killed counts for %v",
 			ErrInUse, o.different, seenFor)
+	case s.options.Finish && len(o.behind) > 0:
+		return fmt.Errorf("%w by %d process(es) of an older version of Rollcall; when they have ended, servers of this one finish by themselves", ErrInUse, len(o.behind))
 	}
+	p.behind = o.behind
 	own, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	p.cancel = cancel
+	p.own, p.cancel = own, cancel
 	p.wg.Go(func() {
 		tick := time.NewTicker(seenEvery)
 		defer tick.Stop()
@@ -70,13 +75,19 @@ func (p *presence) begin(ctx context.Context, s *Store) error {
 func (p *presence) seen(ctx context.Context) error {
 	_, err := p.store.db.Collection(collProcesses).UpdateOne(ctx, bson.D{{Key: "_id", Value: p.id}}, bson.D{
 		{Key: "$currentDate", Value: bson.D{{Key: "seen", Value: true}}},
-		{Key: "$set", Value: bson.D{{Key: "exclusive", Value: p.store.options.Exclusive}, {Key: "indexes", Value: p.store.fingerprint()}}},
+		{Key: "$set", Value: bson.D{
+			{Key: "exclusive", Value: p.store.options.Exclusive}, {Key: "indexes", Value: p.store.fingerprint()}, {Key: "layout", Value: p.store.layout()},
+		}},
 	}, options.UpdateOne().SetUpsert(true))
 	return err
 }
 
 // company is how many processes live beside this one.
-type company struct{ all, exclusive, different int }
+type company struct {
+	all, exclusive int
+	behind         []layout // of those whose documents only lack some of what this one's have
+	different      int      // those that are neither so nor alike
+}
 
 // others counts them by the server's clock, and forgets those long dead.
 func (p *presence) others(ctx context.Context) (o company, err error) {
@@ -93,7 +104,7 @@ func (p *presence) others(ctx context.Context) (o company, err error) {
 	if err != nil {
 		return o, err
 	}
-	own := p.store.fingerprint()
+	own, mine := p.store.fingerprint(), p.store.layout()
 	err = each(ctx, cur, func(raw bson.Raw) error {
 		if id, _ := raw.Lookup("_id").ObjectIDOK(); id == p.id {
 			return nil
@@ -102,7 +113,17 @@ func (p *presence) others(ctx context.Context) (o company, err error) {
 		if alone, _ := raw.Lookup("exclusive").BooleanOK(); alone {
 			o.exclusive++
 		}
-		if text(raw, "indexes") != own {
+		var theirs struct {
+			Layout *layout `bson:"layout"` // nil: of a version that did not say
+		}
+		if err := bson.Unmarshal(raw, &theirs); err != nil {
+			return errRecord
+		}
+		switch l := theirs.Layout; {
+		case text(raw, "indexes") == own && (l == nil || l.same(mine)):
+		case l != nil && mine.extends(l):
+			o.behind = append(o.behind, *l)
+		default:
 			o.different++
 		}
 		return nil

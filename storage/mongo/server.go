@@ -28,6 +28,9 @@ func (s *Store) checkServer(ctx context.Context) error {
 	return s.checkPrivileges(ctx)
 }
 
+// isMongos is what a mongos says, which has no replica set.
+const isMongos = "isdbgrid"
+
 // hello is what a server says of itself.
 type hello struct {
 	SetName string `bson:"setName"`
@@ -40,7 +43,7 @@ func (h *hello) refusal() error {
 	switch {
 	case h.MaxWire < oldestWire:
 		return ErrTooOld
-	case h.SetName == "" && h.Msg != "isdbgrid": // a mongos says that it is one, and has no replica set
+	case h.SetName == "" && h.Msg != isMongos:
 		return ErrStandalone
 	}
 	return nil
