@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"time"
@@ -67,7 +68,7 @@ func (a *API) publicInviteEndpoints() {
 				ExpiresAt: p.ExpiresAt, Needs: append([]string{}, p.Needs...),
 			}}
 			o := &out.Body.Organization
-			o.Slug, o.Name, o.Logo = p.Org.Slug, p.Org.Name, p.Branding.Logo
+			o.Slug, o.Name, o.Logo = p.Org.Slug, cmp.Or(p.Branding.Name, p.Org.Name), p.Branding.Logo
 			return out, nil
 		})
 	handle(a, public("accept-invite", "accept", "Become a member",

@@ -30,6 +30,8 @@ const (
 	ActResetPassword    Action = "reset password"
 	ActTransfer         Action = "transfer work"
 	ActSettings         Action = "settings, domains, connections"
+	ActBrand            Action = "branding"
+	ActRename           Action = "name of the organization"
 	ActReadCatalog      Action = "read roles, occupations, modules"
 	ActWriteCatalog     Action = "write roles, occupations, modules"
 	ActResolve          Action = "release guard, resolve conflict"
@@ -44,7 +46,7 @@ const (
 	no         rule = iota
 	yes             // always
 	byRank          // to people of a lower rank
-	bySetting       // if the setting that Target.Setting holds allows it
+	bySetting       // if the setting, or the permission of the person, that Target.Setting holds allows it
 	selfOnly        // to themselves
 	selfPolicy      // to themselves, if Target.Setting allows it
 	byScope         // with a scope of the row
@@ -79,6 +81,8 @@ var matrix = map[Action]cells{
 	ActResetPassword:    {yes, byRank, no, selfOnly, no, no, no, yes, no, nil},
 	ActTransfer:         {yes, byRank, selfOnly, no, no, byScope, no, no, no, []string{ScopeClients}},
 	ActSettings:         {yes, yes, no, no, no, no, no, no, no, nil},
+	ActBrand:            {yes, bySetting, bySetting, bySetting, no, no, no, no, no, nil},
+	ActRename:           {yes, bySetting, bySetting, bySetting, no, no, no, no, yes, nil},
 	ActReadCatalog:      {yes, yes, yes, yes, overSCIM, byScope, no, no, yes, []string{ScopeRead, ScopeCatalog, ScopeMembers, ScopeInvites}},
 	ActWriteCatalog:     {yes, yes, no, no, no, byScope, no, no, no, []string{ScopeCatalog}},
 	ActResolve:          {yes, yes, no, no, no, no, no, no, no, nil},

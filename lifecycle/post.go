@@ -1,6 +1,7 @@
 package lifecycle
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -134,6 +135,7 @@ func (p *Post) Queue(ctx context.Context, tx storage.Tx, c scim.Caller, at time.
 		return err
 	}
 	content.FromName = settings.Branding.MailFromName
+	content.Values.Organization = cmp.Or(settings.Branding.Name, content.Values.Organization)
 	own, err := load[templateDoc](ctx, tx, templateKey(c.Org, l.Kind, content.Locale))
 	if err != nil {
 		return err

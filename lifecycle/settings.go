@@ -45,11 +45,12 @@ type Seats struct {
 	CountPending bool `json:"countPending"`
 }
 
-// Branding is what mails show.
+// Branding is how the organization shows itself, on pages and in mails.
 type Branding struct {
-	Logo         string `json:"logo,omitempty"`
-	Color        string `json:"color,omitempty"`
-	MailFromName string `json:"mailFromName,omitempty"`
+	Name         string `json:"name,omitempty" maxLength:"200" doc:"What people see it called; empty: the name that the operator gave it"`
+	Logo         string `json:"logo,omitempty" maxLength:"2000" doc:"https URL of a picture"`
+	Color        string `json:"color,omitempty" maxLength:"7" doc:"As #1a2b3c"`
+	MailFromName string `json:"mailFromName,omitempty" maxLength:"100" doc:"Name beside the sender's address of mails"`
 }
 
 // InviteSettings say how people are invited.
@@ -228,6 +229,7 @@ func (v *Settings) check() error {
 		return nil
 	}
 	return firstError(
+		v.Branding.check(),
 		oneOf("status", v.Status, "active", "suspended", "closing"),
 		within("plan.seats.limit", v.Plan.Seats.Limit, 0, 10_000_000),
 		within("plan.invitesPerDay", v.Plan.InvitesPerDay, 0, 1_000_000),
