@@ -25,6 +25,8 @@ type measurement struct {
 	Allocs float64 `json:"allocs"`
 	// Commands is how many commands the server sent to MongoDB for a request.
 	Commands float64 `json:"commands,omitempty"`
+	// Database is MongoDB's CPU microseconds a request.
+	Database float64 `json:"database,omitempty"`
 }
 
 // source makes the i-th request of a worker.

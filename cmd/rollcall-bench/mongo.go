@@ -8,8 +8,11 @@ import (
 	"net/url"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
+	"syscall"
+	"text/tabwriter"
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -77,7 +80,7 @@ func runMongo(ctx context.Context, o options, stdout, stderr io.Writer) (err err
 			continue
 		}
 		for _, conns := range o.conns {
-			f, err := st.measure(ctx, o, s, conns)
+			f, err := st.measure(ctx, o, s, b, conns)
 			if err != nil {
 				return fmt.Errorf("%s, %d connections: %w", st.name, conns, err)
 			}
@@ -91,7 +94,7 @@ func runMongo(ctx context.Context, o options, stdout, stderr io.Writer) (err err
 			return err
 		}
 	}
-	return res.print(stdout)
+	return errors.Join(res.print(stdout), res.printCost(stdout))
 }
 
 func withDatabase(uri, name string) (string, error) {
@@ -132,7 +135,7 @@ func mongoSteps(d *data, b *bare) []mongoStep {
 	return list
 }
 
-func (st *mongoStep) measure(ctx context.Context, o options, s *server, conns int) (*figure, error) {
+func (st *mongoStep) measure(ctx context.Context, o options, s *server, b *bare, conns int) (*figure, error) {
 	f := &figure{Step: st.name, Conns: conns, Target: st.target}
 	weight := float64(max(1, st.weight))
 	for r := range o.runs {
@@ -143,6 +146,7 @@ func (st *mongoStep) measure(ctx context.Context, o options, s *server, conns in
 		if err != nil {
 			return nil, err
 		}
+		database := b.databaseCPU()
 		m, err := measured(ctx, o, s, st.step, conns)
 		if err != nil {
 			return nil, err
@@ -151,20 +155,73 @@ func (st *mongoStep) measure(ctx context.Context, o options, s *server, conns in
 		if err != nil {
 			return nil, err
 		}
-		if m.Calls > 0 {
-			m.Commands = (after - before) / float64(m.Calls) / weight
-		}
-		m.Rate *= weight
+		m.perCall(weight, b.databaseCPU()-database)
+		m.Commands = (after - before) / max(1, float64(m.Calls)) / weight
 		f.Runs = append(f.Runs, m)
+		database, driver := b.databaseCPU(), ownCPU()
 		floor, err := load(ctx, conns, o.warmUp, o.duration, st.bare)
 		if err != nil {
 			return nil, fmt.Errorf("bare driver: %w", err)
 		}
-		floor.Rate *= weight
+		floor.CPU = float64((ownCPU() - driver).Microseconds()) / max(1, float64(floor.Calls))
+		floor.perCall(weight, b.databaseCPU()-database)
 		f.Floor = append(f.Floor, floor)
 	}
 	f.settle()
 	return f, nil
+}
+
+// perCall makes what was counted of requests that of the operations in them.
+func (m *measurement) perCall(weight float64, database time.Duration) {
+	m.Rate *= weight
+	m.CPU /= weight
+	m.Allocs /= weight
+	m.Database = float64(database.Microseconds()) / max(1, float64(m.Calls)) / weight
+}
+
+// ownCPU is this process's time so far: in the turn of the bare driver, that of the driver.
+func ownCPU() time.Duration {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		return 0
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+// databaseCPU is that of the MongoDB server, 0 if it does not tell.
+func (b *bare) databaseCPU() time.Duration {
+	raw, err := b.client.Database("admin").RunCommand(b.ctx, bson.D{{Key: "serverStatus", Value: 1}}).Raw()
+	if err != nil {
+		return 0
+	}
+	user, _ := raw.Lookup("extra_info", "user_time_us").AsInt64OK()
+	system, _ := raw.Lookup("extra_info", "system_time_us").AsInt64OK()
+	return time.Duration(user+system) * time.Microsecond
+}
+
+// printCost puts the processor time of the server and of the bare driver side by side, each with that of the database:
+// what else runs on the machine changes these less than it changes rates.
+func (r *result) printCost(w io.Writer) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(t, "CPU us of one operation\tserver\tdatabase\tbare driver\tdatabase\tshare\t")
+	for i := range r.Figures {
+		f := &r.Figures[i]
+		mid := func(of func(i int) float64) float64 {
+			all := make([]float64, len(f.Floor))
+			for i := range all {
+				all[i] = of(i)
+			}
+			slices.Sort(all)
+			return all[len(all)/2]
+		}
+		fmt.Fprintf(t, "%s\t%.0f\t%.0f\t%.0f\t%.0f\t%.2f\t\n", f.Step,
+			mid(func(i int) float64 { return f.Runs[i].CPU }), mid(func(i int) float64 { return f.Runs[i].Database }),
+			mid(func(i int) float64 { return f.Floor[i].CPU }), mid(func(i int) float64 { return f.Floor[i].Database }),
+			mid(func(i int) float64 {
+				return (f.Floor[i].CPU + f.Floor[i].Database) / (f.Runs[i].CPU + f.Runs[i].Database)
+			}))
+	}
+	return t.Flush()
 }
 
 // bare is the bare driver on copies of the server's collections.
