@@ -34,6 +34,7 @@ type Service struct {
 	store    storage.Store
 	preparer storage.Preparer // the store, if it is one
 	groups   storage.Memberships
+	members  storage.MemberLists
 	registry *Registry
 	clock    func() time.Time
 	newID    func() string
@@ -66,6 +67,7 @@ func NewService(o Options) (*Service, error) {
 	}
 	s.preparer, _ = o.Store.(storage.Preparer)
 	s.groups, _ = o.Store.(storage.Memberships)
+	s.members, _ = o.Store.(storage.MemberLists)
 	for _, p := range compat.Profiles() {
 		s.profiles[p.Name] = p
 	}
@@ -197,12 +199,21 @@ func (s *Service) related(ctx context.Context, c scim.Caller, d *Definition, rec
 	if load = d.relations(load); !load.Members && !load.Groups {
 		return r, nil
 	}
-	if s.groups != nil && !load.Members { // the document is here already
+	// The document is here already.
+	switch {
+	case s.groups != nil && !load.Members:
 		groups, err := s.groups.Groups(ctx, rec.Key)
 		if err != nil {
 			return nil, fail(c, d, err)
 		}
 		r.Groups = groups
+		return r, nil
+	case s.members != nil && !load.Groups:
+		members, err := s.members.Members(ctx, rec.Key, load)
+		if err != nil {
+			return nil, fail(c, d, err)
+		}
+		r.Members = members
 		return r, nil
 	}
 	now, err := s.store.Get(ctx, rec.Key, load)

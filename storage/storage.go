@@ -74,6 +74,13 @@ type Memberships interface {
 	Groups(ctx context.Context, k Key) ([]Membership, error)
 }
 
+// MemberLists is a Store that can read the members of a resource without the resource. Using it is never necessary.
+type MemberLists interface {
+	// Members returns what Get with Load.Members, and with load's bounds, has in Record.Members; nothing if there is no
+	// such resource.
+	Members(ctx context.Context, k Key, load query.Load) ([]Member, error)
+}
+
 // Checker is a Store that can verify its own database.
 type Checker interface {
 	// Check reads the whole database, whose store goes on serving, and returns what is wrong with it: by collection or

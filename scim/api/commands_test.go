@@ -93,9 +93,14 @@ func TestCommandsMongoDB(t *testing.T) {
 		}
 		return `{"schemas":["urn:ietf:params:scim:api:messages:2.0:BulkRequest"],"Operations":[` + strings.Join(ops, ",") + `]}`
 	}
-	alone, one, deep := create("/Users", user("alone")), create("/Users", user("one")), create("/Users", user("deep"))
+	alone, one, deep, bystander := create("/Users", user("alone")), create("/Users", user("one")), create("/Users", user("deep")), create("/Users", user("bystander"))
 	team, inner := create("/Groups", group("team", one)), create("/Groups", group("inner", deep))
 	create("/Groups", group("outer", inner))
+	var many []string
+	for i := range 300 {
+		many = append(many, fmt.Sprintf("99999999-0000-7000-8000-%012d", i))
+	}
+	crowd := create("/Groups", group("crowd", many...))
 	w.service.Close() // waits for what it does beside requests: the use of the token is noted once
 
 	for _, c := range []struct {
@@ -117,9 +122,11 @@ func TestCommandsMongoDB(t *testing.T) {
 		{"PATCH, in a group", "PATCH", "/Users/" + one, patch(`{"op":"replace","value":{"title":"Nurse"}}`), map[string]int{"find": 3, "update": 1, "insert": 1, "commitTransaction": 1}},
 		{"PATCH that changes nothing", "PATCH", "/Users/" + alone, patch(`{"op":"replace","value":{"title":"Nurse"}}`), map[string]int{"find": 2}},
 		{"PUT", "PUT", "/Users/" + alone, user("alone"), map[string]int{"find": 2, "update": 1, "insert": 1, "commitTransaction": 1}},
-		{"add a member", "PATCH", "/Groups/" + team, patch(`{"op":"add","path":"members","value":[{"value":"` + alone + `"}]}`), map[string]int{"find": 5, "update": 1, "findAndModify": 1, "insert": 2, "commitTransaction": 1}},
-		{"remove a member", "PATCH", "/Groups/" + team, patch(`{"op":"remove","path":"members[value eq \"` + alone + `\"]"}`), map[string]int{"find": 5, "update": 1, "delete": 1, "insert": 1, "commitTransaction": 1}},
-		{"delete", "DELETE", "/Users/" + alone, "", map[string]int{"find": 2, "update": 1, "delete": 2, "insert": 1, "commitTransaction": 1}},
+		{"add a member", "PATCH", "/Groups/" + team, patch(`{"op":"add","path":"members","value":[{"value":"` + alone + `"}]}`), map[string]int{"find": 4, "update": 1, "findAndModify": 1, "insert": 2, "commitTransaction": 1}},
+		{"remove a member", "PATCH", "/Groups/" + team, patch(`{"op":"remove","path":"members[value eq \"` + alone + `\"]"}`), map[string]int{"find": 4, "update": 1, "delete": 1, "insert": 1, "commitTransaction": 1}},
+		{"add a member to many", "PATCH", "/Groups/" + crowd, patch(`{"op":"add","path":"members","value":[{"value":"` + alone + `"}]}`), map[string]int{"find": 3, "update": 1, "findAndModify": 1, "insert": 2, "commitTransaction": 1}},
+		{"delete", "DELETE", "/Users/" + bystander, "", map[string]int{"find": 2, "update": 1, "delete": 2, "insert": 1, "commitTransaction": 1}},
+		{"delete, in a group", "DELETE", "/Users/" + alone, "", map[string]int{"find": 3, "update": 2, "delete": 3, "insert": 1, "commitTransaction": 1}},
 		// 64 operations share a transaction of four commands.
 		{"Bulk of 64", "POST", "/Bulk", bulk(64), map[string]int{"update": 1, "insert": 2, "commitTransaction": 1}},
 		{"Bulk of 256", "POST", "/Bulk", bulk(256), map[string]int{"update": 4, "insert": 8, "commitTransaction": 4}},

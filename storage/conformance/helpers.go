@@ -142,6 +142,13 @@ func (e *env) get(k storage.Key) *storage.Record {
 		}
 		e.diff(fmt.Sprintf("Groups of %s %s", k.Type, k.ID), rec.Groups, groups)
 	}
+	if s, ok := e.store.(storage.MemberLists); ok {
+		members, err := s.Members(e.ctx(), k, query.Load{})
+		if err != nil {
+			e.Fatalf("Members(%s %s): %v", k.Type, k.ID, err)
+		}
+		e.diff(fmt.Sprintf("Members of %s %s", k.Type, k.ID), rec.Members, members)
+	}
 	return rec
 }
 

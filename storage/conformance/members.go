@@ -325,6 +325,13 @@ func testMemberLimit(e *env) {
 			}
 			e.diff(fmt.Sprintf("Get with MemberLimit %d", limit), want, rec.Members)
 			e.diff(fmt.Sprintf("Query with MemberLimit %d", limit), want, page.Records[i].Members)
+			if s, ok := e.store.(storage.MemberLists); ok {
+				members, err := s.Members(e.ctx(), k, load)
+				if err != nil {
+					e.Fatalf("Members: %v", err)
+				}
+				e.diff(fmt.Sprintf("Members with MemberLimit %d", limit), want, members)
+			}
 			few := load
 			few.FewMembers = true
 			if rec, err = e.store.Get(e.ctx(), k, few); err != nil {

@@ -9,10 +9,37 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
 	"rollcall/scim"
+	"rollcall/scim/query"
 	"rollcall/storage"
 )
 
-var _ storage.Memberships = (*Store)(nil)
+var (
+	_ storage.Memberships = (*Store)(nil)
+	_ storage.MemberLists = (*Store)(nil)
+)
+
+// Members implements storage.MemberLists.
+func (s *Store) Members(ctx context.Context, k storage.Key, load query.Load) (list []storage.Member, err error) {
+	end, err := s.call(ctx, "members")
+	if err != nil {
+		return nil, err
+	}
+	defer end(&err)
+	t, err := s.typeOf(k.Type)
+	if err != nil || t.Members == "" {
+		return nil, err
+	}
+	err = s.snapshot(ctx, func(ctx context.Context) error {
+		rec, budget := storage.Record{Key: k}, storage.MaxLoadedMembers
+		err := s.clients.loadMembers(ctx, k.Org, []*storage.Record{&rec}, load, &budget)
+		list = rec.Members
+		return err
+	})
+	if err != nil {
+		return nil, translate(ctx, "read members", err)
+	}
+	return list, nil
+}
 
 // Groups implements storage.Memberships.
 func (s *Store) Groups(ctx context.Context, k storage.Key) (list []storage.Membership, err error) {

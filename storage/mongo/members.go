@@ -215,7 +215,7 @@ func (c *current) Members() ([]storage.Member, error) {
 	err := c.s.snapshot(c.ctx, func(ctx context.Context) error {
 		rec.Members = nil
 		budget := storage.MaxLoadedMembers
-		return c.s.loadMembers(ctx, c.rec.Org, []*storage.Record{&rec}, 0, &budget)
+		return c.s.loadMembers(ctx, c.rec.Org, []*storage.Record{&rec}, query.Load{}, &budget)
 	})
 	if err != nil {
 		return nil, translate(c.ctx, "read members", err)

@@ -3,6 +3,7 @@ package mongo
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
@@ -61,7 +62,7 @@ func (s *reader) loadRelations(ctx context.Context, org scim.OrgID, t *resourceT
 		return nil
 	}
 	if load.Members && t.Members != "" {
-		if err := s.loadMembers(ctx, org, recs, load.MemberLimit, budget); err != nil {
+		if err := s.loadMembers(ctx, org, recs, load, budget); err != nil {
 			return err
 		}
 	}
@@ -71,9 +72,10 @@ func (s *reader) loadRelations(ctx context.Context, org scim.OrgID, t *resourceT
 	return nil
 }
 
-// loadMembers fills in the members of groups, ordered by type and id, at most limit of each if that is not 0; those
-// pending come first, as their type is empty. budget is how many more may be loaded.
-func (s *reader) loadMembers(ctx context.Context, org scim.OrgID, groups []*storage.Record, limit int, budget *int) error {
+// loadMembers fills in the members of groups, ordered by type and id, as far as load says; those pending come first, as
+// their type is empty. budget is how many more may be loaded.
+func (s *reader) loadMembers(ctx context.Context, org scim.OrgID, groups []*storage.Record, load query.Load, budget *int) error {
+	limit := load.MemberLimit
 	byID := make(map[string]*storage.Record, len(groups))
 	ids := make([]string, len(groups))
 	for i, g := range groups {
@@ -81,7 +83,7 @@ func (s *reader) loadMembers(ctx context.Context, org scim.OrgID, groups []*stor
 	}
 	read := func(filter bson.D, n int) error {
 		cur, err := s.db.Collection(collMemberships).Find(ctx, filter, options.Find().SetHint(byGroup).
-			SetSort(ascending("group", "mtype", "member")).SetLimit(int64(n)).
+			SetSort(ascending("group", "mtype", "member")).SetLimit(int64(n)).SetBatchSize(int32(min(n, chunkSize))).
 			SetProjection(bson.D{{Key: "_id", Value: 0}, {Key: "group", Value: 1}, {Key: "mtype", Value: 1}, {Key: "member", Value: 1}}))
 		if err != nil {
 			return err
@@ -108,6 +110,9 @@ func (s *reader) loadMembers(ctx context.Context, org scim.OrgID, groups []*stor
 				return err
 			}
 		}
+	}
+	if load.FewMembers && limit > 0 {
+		groups = slices.DeleteFunc(slices.Clone(groups), func(g *storage.Record) bool { return len(g.Members) == limit })
 	}
 	return s.labelMembers(ctx, org, groups)
 }
@@ -147,7 +152,8 @@ func (s *reader) labels(ctx context.Context, org scim.OrgID, byType map[scim.Typ
 		}
 		for chunk := range chunks(distinct(ids)) {
 			cur, err := s.db.Collection(t.coll).Find(ctx, append(bson.D{{Key: "org", Value: string(org)}}, in("id", chunk)...),
-				options.Find().SetProjection(bson.D{{Key: "_id", Value: 0}, {Key: "id", Value: 1}, {Key: "_label", Value: 1}, {Key: nestedField, Value: 1}}))
+				options.Find().SetBatchSize(int32(len(chunk)+1)).
+					SetProjection(bson.D{{Key: "_id", Value: 0}, {Key: "id", Value: 1}, {Key: "_label", Value: 1}, {Key: nestedField, Value: 1}}))
 			if err != nil {
 				return nil, err
 			}
