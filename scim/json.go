@@ -294,8 +294,18 @@ func AppendString(dst []byte, s string) []byte {
 	return out
 }
 
-// plain: s is ASCII that needs no escape, as most of a document is.
+// plain: s is ASCII that needs no escape, as most of a document is. Eight bytes are looked at together: the high bit of
+// each is set if it is below a blank, equal to one of those that are escaped, or not ASCII.
 func plain(s string) bool {
+	const ones, high = 0x0101010101010101, 0x8080808080808080
+	for ; len(s) >= 8; s = s[8:] {
+		v := uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24 |
+			uint64(s[4])<<32 | uint64(s[5])<<40 | uint64(s[6])<<48 | uint64(s[7])<<56
+		quote, slash, del := v^'"'*ones, v^'\\'*ones, v^0x7f*ones
+		if (v|(v-' '*ones)|(quote-ones)|(slash-ones)|(del-ones))&high != 0 {
+			return false
+		}
+	}
 	for i := range len(s) {
 		if c := s[i]; c < ' ' || c >= 0x7f || c == '"' || c == '\\' {
 			return false

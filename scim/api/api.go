@@ -43,6 +43,7 @@ type api struct {
 	cursorTimeout time.Duration
 
 	types    []*endpointType
+	groups   *endpointType    // the type whose resources have members: what a membership refers to
 	exact    map[string]route // first path segment as registered
 	folded   map[string]route // the same in lower case
 	handlers [kinds]methods

@@ -30,8 +30,12 @@ func (x *exchange) appendResource(dst []byte, t *endpointType, sel *projection.S
 // parts says which sub-attributes the elements of a relation are written with.
 type parts struct{ value, ref, typ, display bool }
 
-func relationParts(sel *projection.Selection, name string) parts {
-	if sel.Whole() {
+func relationParts(t *endpointType, sel *projection.Selection, name string) parts {
+	switch {
+	case sel == t.selection: // the load for it is known already
+		all := name == t.Members && t.load.Members || name == t.Groups && t.load.Groups
+		return parts{all, all, all, all}
+	case sel.Whole():
 		all := sel.Wants(name)
 		return parts{all, all, all, all}
 	}
@@ -44,13 +48,13 @@ func relationParts(sel *projection.Selection, name string) parts {
 // from rows to bytes: a group may have 100,000 members.
 func (x *exchange) appendRelations(dst []byte, t *endpointType, sel *projection.Selection, r *scim.Resource) []byte {
 	if len(r.Members) > 0 {
-		p := relationParts(sel, t.Members)
+		p := relationParts(t, sel, t.Members)
 		dst = appendList(dst, t.Members, len(r.Members), func(dst []byte, i int) []byte {
 			return x.appendMember(dst, &r.Members[i], p)
 		})
 	}
 	if len(r.Groups) > 0 {
-		p, group := relationParts(sel, t.Groups), x.api.groupType()
+		p, group := relationParts(t, sel, t.Groups), x.api.groups
 		dst = appendList(dst, t.Groups, len(r.Groups), func(dst []byte, i int) []byte {
 			return x.appendMembership(dst, group, &r.Groups[i], p)
 		})
@@ -134,9 +138,15 @@ func membershipType(g *scim.Membership) string {
 func (x *exchange) appendMeta(dst []byte, t *endpointType, r *scim.Resource) []byte {
 	dst = scim.AppendString(append(dst, `{"resourceType":`...), string(t.Name))
 	dst = append(dst, `,"created":"`...)
+	from := len(dst)
 	dst = scim.AppendTime(dst, r.Created)
+	to := len(dst)
 	dst = append(dst, `","lastModified":"`...)
-	dst = scim.AppendTime(dst, r.Modified)
+	if r.Modified.Equal(r.Created) {
+		dst = append(dst, dst[from:to]...)
+	} else {
+		dst = scim.AppendTime(dst, r.Modified)
+	}
 	dst = append(dst, `","location":"`...)
 	dst = append(x.appendLocation(dst, t, r.ID), `","version":`...)
 	return append(appendVersion(dst, r.Version), '}')
@@ -179,16 +189,6 @@ func (x *exchange) appendProjected(dst []byte, t *endpointType, sel *projection.
 func (a *api) typeOf(name scim.TypeName) *endpointType {
 	for _, t := range a.types {
 		if t.Name == name {
-			return t
-		}
-	}
-	return nil
-}
-
-// groupType is the type whose resources have members: what a membership refers to.
-func (a *api) groupType() *endpointType {
-	for _, t := range a.types {
-		if t.Members != "" {
 			return t
 		}
 	}

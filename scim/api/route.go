@@ -82,6 +82,9 @@ func (a *api) initRoutes() {
 		}
 		t.load = loadOf(t, t.selection)
 		a.types = append(a.types, t)
+		if a.groups == nil && t.Members != "" {
+			a.groups = t
+		}
 		add(strings.TrimPrefix(rt.Endpoint, "/"), route{kind: collection, typ: t, text: t.collection})
 	}
 	get := func(h handler) map[string]handler { return map[string]handler{http.MethodGet: h, http.MethodHead: h} }

@@ -1,8 +1,8 @@
 package sqlite
 
 import (
+	"encoding/hex"
 	"math"
-	"strings"
 
 	"rollcall/scim/query"
 )
@@ -110,15 +110,12 @@ func parseUUID(b *[16]byte, s string) bool {
 }
 
 func formatUUID(b *[16]byte) string {
-	const digits = "0123456789abcdef"
-	var s strings.Builder
-	s.Grow(36)
-	for i, c := range b {
-		if i == 4 || i == 6 || i == 8 || i == 10 {
-			s.WriteByte('-')
-		}
-		s.WriteByte(digits[c>>4])
-		s.WriteByte(digits[c&15])
-	}
-	return s.String()
+	var s [36]byte
+	hex.Encode(s[:8], b[:4])
+	hex.Encode(s[9:13], b[4:6])
+	hex.Encode(s[14:18], b[6:8])
+	hex.Encode(s[19:23], b[8:10])
+	hex.Encode(s[24:], b[10:])
+	s[8], s[13], s[18], s[23] = '-', '-', '-', '-'
+	return string(s[:])
 }
