@@ -56,6 +56,9 @@ func (x *exchange) alwaysHeaders(h http.Header) {
 // send writes the answer to the client.
 func (x *exchange) send() {
 	a := &x.answer
+	if x.streamed {
+		return
+	}
 	if a.status == 0 { // nobody answered: the client is gone
 		a.status = statusClientGone
 	}

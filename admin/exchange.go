@@ -28,6 +28,7 @@ type exchange struct {
 	who       Identity
 
 	inside   bool  // has passed the gate
+	streamed bool  // the answer was sent while it was written
 	reserved int64 // bytes of body memory
 	rejected bool  // for load or rate
 

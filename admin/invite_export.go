@@ -1,23 +1,19 @@
 package admin
 
 import (
-	"bytes"
 	"context"
 	"encoding/csv"
 	"encoding/json"
+	"io"
 	"net/http"
 	"strconv"
 	"strings"
 	"time"
 
-	"github.com/danielgtaylor/huma/v2"
-
+	"rollcall/internal/sheet"
 	"rollcall/lifecycle"
 	"rollcall/scim"
 )
-
-// maxExport is how many invites one export holds.
-const maxExport = 50_000
 
 const (
 	ndjsonType = "application/x-ndjson"
@@ -29,68 +25,38 @@ type exportInput struct {
 	Format string `query:"format" enum:"ndjson,csv" default:"ndjson"`
 }
 
-type exportOutput struct {
-	ContentType string `header:"Content-Type"`
-	Disposition string `header:"Content-Disposition"`
-	Body        []byte
-}
-
 func (a *API) inviteExportEndpoint() {
-	o := operation{
+	download(a, operation{
 		id: "export-invites", method: http.MethodGet, path: "/invites/actions/export", tag: inviteTag, scope: scim.ScopeAdminInvites,
 		summary: "All invites, as lines of JSON or as CSV",
-	}
-	op := a.describe(&o)
-	op.Responses["200"] = &huma.Response{
-		Description: "The invites.",
-		Content: map[string]*huma.MediaType{
-			ndjsonType: {Schema: &huma.Schema{Type: huma.TypeString}}, csvType: {Schema: &huma.Schema{Type: huma.TypeString}},
-		},
-	}
-	huma.Register(a.huma, op, func(ctx context.Context, in *exportInput) (*exportOutput, error) {
-		x := exchangeOf(ctx)
-		out, err := a.exportInvites(ctx, x.call(), in)
-		if err != nil {
-			return nil, x.refuse(err)
-		}
-		return out, nil
-	})
+	}, "The invites.", []string{ndjsonType, csvType}, a.exportInvites)
 }
 
-func (a *API) exportInvites(ctx context.Context, c *Call, in *exportInput) (*exportOutput, error) {
-	var b bytes.Buffer
-	n := 0
-	write, flush := ndjsonRows(&b)
-	out := &exportOutput{ContentType: ndjsonType, Disposition: `attachment; filename="invites.ndjson"`}
+func (a *API) exportInvites(ctx context.Context, c *Call, in *exportInput) (*file, error) {
+	f := &file{mediaType: ndjsonType, name: "invites.ndjson"}
+	rows := ndjsonRows
 	if in.Format == "csv" {
-		write, flush = csvRows(&b)
-		out.ContentType, out.Disposition = csvType, `attachment; filename="invites.csv"`
+		f, rows = &file{mediaType: csvType, name: "invites.csv"}, csvRows
 	}
-	err := a.Lifecycle.ExportInvites(ctx, c.Subject, in.Status, func(r *lifecycle.InviteRecord) error {
-		if n++; n > maxExport {
-			return scim.TooMany("there are more than %d invites: export them by status", maxExport)
+	f.write = func(w io.Writer) error {
+		write, flush := rows(w)
+		if err := a.Lifecycle.ExportInvites(ctx, c.Subject, in.Status, write); err != nil {
+			return err
 		}
-		return write(r)
-	})
-	if err != nil {
-		return nil, err
+		return flush()
 	}
-	if err := flush(); err != nil {
-		return nil, err
-	}
-	out.Body = b.Bytes()
-	return out, nil
+	return f, nil
 }
 
-type rowWriter func(*lifecycle.InviteRecord) error
+type rowWriter = func(*lifecycle.InviteRecord) error
 
-func ndjsonRows(b *bytes.Buffer) (rowWriter, func() error) {
+func ndjsonRows(b io.Writer) (rowWriter, func() error) {
 	e := json.NewEncoder(b)
 	e.SetEscapeHTML(false)
 	return func(r *lifecycle.InviteRecord) error { return e.Encode(showInvite(r)) }, func() error { return nil }
 }
 
-func csvRows(b *bytes.Buffer) (rowWriter, func() error) {
+func csvRows(b io.Writer) (rowWriter, func() error) {
 	w := csv.NewWriter(b)
 	head := []string{
 		"id", "email", "kind", "status", "givenName", "familyName", "roles", "occupation", "delivery", "created", "expiresAt",
@@ -131,7 +97,7 @@ func csvRows(b *bytes.Buffer) (rowWriter, func() error) {
 			csvTime(v.ExpiresAt), strconv.Itoa(v.SendCount), csvTime(v.LastSentAt), csvTime(v.AcceptedAt), user, inviter, mailed, v.Reason,
 		}
 		for i := range row {
-			row[i] = csvCell(row[i])
+			row[i] = sheet.Cell(row[i])
 		}
 		return w.Write(row)
 	}
@@ -149,12 +115,4 @@ func csvTime(t *time.Time) string {
 		return ""
 	}
 	return scim.FormatTime(*t)
-}
-
-// csvCell keeps spreadsheets from taking text for a formula.
-func csvCell(s string) string {
-	if s != "" && strings.ContainsRune("=+-@\t\r", rune(s[0])) {
-		return "'" + s
-	}
-	return s
 }

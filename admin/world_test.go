@@ -167,6 +167,22 @@ func (w *world) serve(t testing.TB, registry *resources.Registry, requests *test
 	w.doc = contractOf(t, w)
 }
 
+// workPath is where transcripts let the server work on jobs: POST /work does all that is to be done.
+const workPath = "/work"
+
+func (w *world) work(t testing.TB) *httptest.ResponseRecorder {
+	t.Helper()
+	for {
+		n, err := w.Lifecycle.RunJobsOnce(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n == 0 {
+			return &httptest.ResponseRecorder{Code: http.StatusNoContent, Body: new(bytes.Buffer)}
+		}
+	}
+}
+
 // Advance moves the clock.
 func (w *world) Advance(d time.Duration) { w.Clock.Advance(d) }
 
@@ -182,6 +198,9 @@ func (w *world) Do(t testing.TB, r *transcript.Request) *httptest.ResponseRecord
 	}
 	if r.Path == sweepPath {
 		return w.sweep(t)
+	}
+	if r.Path == workPath {
+		return w.work(t)
 	}
 	req := w.request(t, r)
 	rec := httptest.NewRecorder()

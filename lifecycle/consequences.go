@@ -5,6 +5,9 @@ import (
 	"strings"
 )
 
+// codeLosses refuses a change that takes something away, unless whoever changes has said to know.
+const codeLosses = "losses_not_acknowledged"
+
 // Consequences are what a change makes of what a person may do.
 type Consequences struct {
 	Lost    []string `json:"lost" nullable:"false" doc:"Permissions, modules (module:key) and sub-accounts (subAccount:key) that the person has now and would not have."`
@@ -83,6 +86,6 @@ func (c *Consequences) acknowledge(acks []string) error {
 	if missing == 0 {
 		return nil
 	}
-	return conflict("losses_not_acknowledged",
+	return conflict(codeLosses,
 		"the person would lose %d permissions, modules or sub-accounts: look at the preview and name each in ackLosses", missing)
 }

@@ -111,7 +111,7 @@ func copyKeepsPeople(t *testing.T, name string, through ...func([]storage.Type) 
 		for _, typ := range f.registry.StorageTypes() {
 			types = append(types, typ.Name)
 		}
-		from, ok := f.store.(database)
+		from, ok := f.store.(stepStore).Store.(database)
 		if !ok {
 			t.Fatalf("%T cannot be copied", f.store)
 		}

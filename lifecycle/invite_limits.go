@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"rollcall/mail"
 	"rollcall/scim"
 )
@@ -40,44 +42,85 @@ func (x *inviting) invitesADay() int {
 	return invitesPerDay
 }
 
-// bound takes what the items come to from the limits; those that are beyond are refused, the last first.
+// bound takes what the items come to from the limits; those that are beyond are refused, the last first. In an import
+// what the organization may invite per day is no reason to refuse: the rest waits. What one inviter may per hour does not
+// count there: somebody has looked at a preview.
 func (x *inviting) bound(ctx context.Context, items []*inviteItem) error {
 	open := undecided(items)
-	if len(open) == 0 || x.dry {
+	if len(open) == 0 || x.dry && x.mass == nil {
 		return nil
 	}
-	pending, err := x.count(ctx, x.sub.Org, typeInvite, x.pending(x.now))
+	most, err := x.mayBePending(ctx)
 	if err != nil {
-		return fail(typeInvite, err)
+		return err
 	}
-	most := x.policy.settings.Invite.MaxPending - pending
 	open = refuseBeyond(open, most, "the organization has as many open invites as it may have")
+	if x.dry || len(open) == 0 {
+		return nil
+	}
 	n, after, err := x.take(ctx, x.sub.Org, limitInvites, "", len(open), x.invitesADay(), day*time.Second)
 	if err != nil {
 		return err
 	}
-	open = refuseBeyond(open, n, "the organization has invited as many people as it may in 24 hours"+later(after))
-	if x.sub.User != "" {
+	switch {
+	case x.mass != nil:
+		open = x.mass.hold(open, n, after)
+	default:
+		open = refuseBeyond(open, n, "the organization has invited as many people as it may in 24 hours"+later(after))
+	}
+	if x.sub.User != "" && x.mass == nil {
 		n, after, err = x.take(ctx, x.sub.Org, limitInviter, x.sub.User, len(open), invitesPerHour, time.Hour)
 		if err != nil {
 			return err
 		}
 		open = refuseBeyond(open, n, "you have invited as many people as you may in an hour"+later(after))
 	}
+	if x.approval {
+		return nil
+	}
+	return x.boundMails(ctx, open)
+}
+
+// mayBePending is how many more open invites the organization may have.
+func (x *inviting) mayBePending(ctx context.Context) (int, error) {
+	most := x.policy.settings.Invite.MaxPending
+	if x.mass != nil {
+		return most - x.mass.pending, nil
+	}
+	pending, err := x.count(ctx, x.sub.Org, typeInvite, x.pending(x.now))
+	return most - pending, fail(typeInvite, err)
+}
+
+// hold lets those beyond n wait.
+func (m *mass) hold(items []*inviteItem, n int, after time.Duration) []*inviteItem {
+	for _, item := range items[n:] {
+		item.waits = true
+		m.after = max(m.after, after, time.Second)
+	}
+	return items[:n]
+}
+
+// mailsAtOnce is how many addresses are asked about at once: the store writes down together what comes together.
+const mailsAtOnce = 16
+
+// boundMails refuses addresses that have got as many mails as they may.
+func (x *inviting) boundMails(ctx context.Context, open []*inviteItem) error {
+	var group errgroup.Group
+	group.SetLimit(mailsAtOnce)
 	for _, item := range open {
-		if item.invite.Delivery != deliverEmail || x.approval {
+		if item.invite.Delivery != deliverEmail {
 			continue
 		}
-		ok, after, err := x.mayMail(ctx, item.address)
-		if err != nil {
+		group.Go(func() error {
+			ok, after, err := x.mayMail(ctx, item.address)
+			if err == nil && !ok {
+				item.set(OutcomeOverRate, "the address has got as many mails as it may"+later(after))
+				item.err = tooMany(OutcomeOverRate, after, "%s", item.Detail)
+			}
 			return err
-		}
-		if !ok {
-			item.set(OutcomeOverRate, "the address has got as many mails as it may"+later(after))
-			item.err = tooMany(OutcomeOverRate, after, "%s", item.Detail)
-		}
+		})
 	}
-	return nil
+	return group.Wait()
 }
 
 // mayMail takes one mail from what an address may get.

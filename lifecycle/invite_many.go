@@ -45,6 +45,7 @@ type inviteItem struct {
 
 	// What to do, decided from facts.
 	action   inviteAction
+	waits    bool   // for a limit: nothing is decided now
 	id, user string // of the new invite, and of the user that it will lead to
 	token    string
 	digest   string
@@ -75,6 +76,7 @@ type inviting struct {
 	approval bool
 	dry      bool
 	clients  map[string]string // names of those that are known to be there, by id
+	mass     *mass             // of an import; nil for what is asked for at once
 }
 
 func (s *Service) inviting(ctx context.Context, sub Subject, bySCIM bool) (*inviting, error) {
@@ -163,7 +165,7 @@ func (x *inviting) report(items []*inviteItem) []InviteOutcome {
 		if out[i] = item.InviteOutcome; item.Made() {
 			out[i].Warnings = slices.Concat(item.Warnings, item.hints)
 		}
-		if !x.dry {
+		if !x.dry && item.Outcome != "" {
 			x.counted.Invite(item.Outcome)
 		}
 	}
@@ -260,18 +262,26 @@ func (x *inviting) judge(ctx context.Context, items []*inviteItem) error {
 		}
 		seen[key] = true
 		rank, warnings, err := x.policy.complete(v, x.sub, x.now)
-		var refused *grantError
+		var (
+			refused *grantError
+			known   *scim.Error
+		)
 		switch {
 		case errors.As(err, &refused):
 			item.set(refused.outcome, refused.err.Detail)
 			item.err = refused.err
 			continue
+		case err != nil && x.mass != nil && errors.As(err, &known):
+			item.set(OutcomeInvalidValue, known.Detail)
+			continue
 		case err != nil:
 			return err
 		}
 		item.rank = rank
-		if err := x.checkGroups(ctx, x.sub.Org, v.Groups); err != nil {
-			return err
+		if x.mass == nil { // an import has looked before
+			if err := x.checkGroups(ctx, x.sub.Org, v.Groups); err != nil {
+				return err
+			}
 		}
 		if err := x.checkClients(ctx, v.Clients); err != nil {
 			return err
@@ -296,7 +306,7 @@ func (x *inviting) judge(ctx context.Context, items []*inviteItem) error {
 
 // open are the items of which nothing is decided yet.
 func undecided(items []*inviteItem) []*inviteItem {
-	return slices.DeleteFunc(slices.Clone(items), func(i *inviteItem) bool { return i.Outcome != "" })
+	return slices.DeleteFunc(slices.Clone(items), func(i *inviteItem) bool { return i.Outcome != "" || i.waits })
 }
 
 // learn reads what the organization knows of the addresses.

@@ -23,6 +23,7 @@ const (
 	OutcomeSuppressed      = "skipped_suppressed"
 	OutcomeDuplicate       = "skipped_duplicate_in_request"
 	OutcomeInvalid         = "invalid_address"
+	OutcomeInvalidValue    = "invalid_value" // of a row that is imported
 	OutcomeRoleAboveYours  = "role_above_yours"
 	OutcomeAdminOnlyModule = "admin_only_module"
 	OutcomeOverSeats       = "over_seat_limit"
@@ -35,7 +36,7 @@ func InviteOutcomes() []string {
 	return []string{
 		OutcomeCreated, OutcomeNeedsApproval, OutcomeResent, OutcomeReplaced, OutcomeConvertedJoin,
 		OutcomeMember, OutcomeDeactivated, OutcomePending, OutcomeDisposable, OutcomeDomain, OutcomeManagedDomain,
-		OutcomeSuppressed, OutcomeDuplicate, OutcomeInvalid, OutcomeRoleAboveYours, OutcomeAdminOnlyModule, OutcomeOverSeats,
+		OutcomeSuppressed, OutcomeDuplicate, OutcomeInvalid, OutcomeInvalidValue, OutcomeRoleAboveYours, OutcomeAdminOnlyModule, OutcomeOverSeats,
 		OutcomeOverRate, OutcomePlanRequired,
 	}
 }

@@ -77,6 +77,9 @@ func (x *inviting) decide(ctx context.Context, items []*inviteItem) (*epochMark,
 			return nil, fail(typeUser, err)
 		}
 		mark, free = &m, room.Free()
+		if x.mass != nil && x.dry && set.Plan.Seats.CountPending {
+			free = max(0, free-x.mass.promised)
+		}
 	}
 	for _, item := range items {
 		x.decideOne(item)

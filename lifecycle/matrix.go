@@ -36,6 +36,7 @@ const (
 	ActWriteCatalog     Action = "write roles, occupations, modules"
 	ActResolve          Action = "release guard, resolve conflict"
 	ActAudit            Action = "audit, export"
+	ActJobs             Action = "read, commit, cancel jobs"
 	ActOwnership        Action = "close organization, plan, owner transfer"
 )
 
@@ -87,6 +88,7 @@ var matrix = map[Action]cells{
 	ActWriteCatalog:     {yes, yes, no, no, no, byScope, no, no, no, []string{ScopeCatalog}},
 	ActResolve:          {yes, yes, no, no, no, no, no, no, no, nil},
 	ActAudit:            {yes, yes, no, selfOnly, no, byScope, no, no, selfOnly, []string{ScopeRead}},
+	ActJobs:             {yes, yes, selfOnly, selfOnly, no, selfOnly, no, no, selfOnly, nil},
 	ActOwnership:        {yes, no, no, no, no, no, no, no, yes, nil},
 }
 

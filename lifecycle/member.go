@@ -32,6 +32,21 @@ const maxDeactivationNote = 1000 // characters
 // Deactivate cuts a person's access at once and keeps everything else. It is reversible: Activate, or Until. Open invites
 // to the person are revoked. With a version that is not 0 it is refused, 412, if the person has another.
 func (s *Service) Deactivate(ctx context.Context, sub Subject, id string, version int64, d Deactivation) (*scim.Resource, error) {
+	why, err := s.reasonOf(sub, &d)
+	if err != nil {
+		return nil, err
+	}
+	return s.leaving(ctx, sub, ActSetActive, id, version, func(tx storage.Tx, l *leave) (*storage.Record, error) {
+		return s.changeUser(ctx, tx, sub.Caller, l.key, l.at, version, func(doc scim.Attributes) error {
+			doc["active"] = false
+			setExtension(doc, "deactivation", why)
+			return nil
+		})
+	})
+}
+
+// reasonOf checks a deactivation and is what the person's document says of it.
+func (s *Service) reasonOf(sub Subject, d *Deactivation) (scim.Attributes, error) {
 	now := s.now()
 	switch {
 	case d.Reason == "":
@@ -55,13 +70,7 @@ func (s *Service) Deactivate(ctx context.Context, sub Subject, id string, versio
 	if d.Note != "" {
 		why["note"] = d.Note
 	}
-	return s.leaving(ctx, sub, ActSetActive, id, version, func(tx storage.Tx, l *leave) (*storage.Record, error) {
-		return s.changeUser(ctx, tx, sub.Caller, l.key, l.at, version, func(doc scim.Attributes) error {
-			doc["active"] = false
-			setExtension(doc, "deactivation", why)
-			return nil
-		})
-	})
+	return why, nil
 }
 
 // Activate gives a deactivated person access again, whoever took it.

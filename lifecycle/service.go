@@ -44,6 +44,7 @@ type Service struct {
 	outbox    Outbox
 	counted   Metrics
 	domains   func() (*mail.Domains, error)
+	wake      chan struct{} // tells RunJobs that there is something to do
 }
 
 // New checks the options, reads the keys of the database, and hangs the rules of the lifecycle into the registry's
@@ -53,9 +54,9 @@ func New(ctx context.Context, o Options) (*Service, error) {
 		return nil, errors.New("lifecycle: store, registry, resources, clock, ids and random bytes are required")
 	}
 	s := &Service{
-		store: o.Store, registry: o.Registry, resources: o.Resources, clock: o.Now, newID: o.NewID, random: o.Random,
+		store: stepStore{o.Store}, registry: o.Registry, resources: o.Resources, clock: o.Now, newID: o.NewID, random: o.Random,
 		pages: cmp.Or(o.PublicURL, "http://localhost"), outbox: o.Outbox, counted: o.Metrics,
-		domains: func() (*mail.Domains, error) { return o.Domains, nil },
+		domains: func() (*mail.Domains, error) { return o.Domains, nil }, wake: make(chan struct{}, 1),
 	}
 	if o.Domains == nil {
 		s.domains = sync.OnceValues(func() (*mail.Domains, error) { return mail.NewDomains("") })

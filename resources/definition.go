@@ -73,7 +73,7 @@ func Default() []*Definition {
 		Mail(), MailTemplate(), MailRoute(), MailAddress(), Limit(),
 		IdempotentRequest(), App(), Connection(),
 		Client(), ClientHandover(),
-		Login(), Proof(),
+		Login(), Proof(), Job(), JobPart(), JobTicket(),
 	}
 }
 

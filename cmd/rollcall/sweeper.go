@@ -13,16 +13,22 @@ import (
 // retention is over are destroyed. No rule waits for it.
 const sweepEvery = time.Minute
 
-// sweeper does in the background what time has made due. Several processes may do it at once.
+// sweeper does in the background what time has made due, and works on jobs. Several processes may do it at once.
 type sweeper struct {
-	cancel context.CancelFunc
-	ended  chan struct{}
+	cancel      context.CancelFunc
+	ended, jobs chan struct{}
 }
 
 // startSweeper works until stop.
 func startSweeper(ctx context.Context, db *database, log *slog.Logger) *sweeper {
 	ctx, cancel := context.WithCancel(ctx)
-	s := &sweeper{cancel: cancel, ended: make(chan struct{})}
+	s := &sweeper{cancel: cancel, ended: make(chan struct{}), jobs: make(chan struct{})}
+	go func() {
+		defer close(s.jobs)
+		db.people.RunJobs(ctx, func(err error) {
+			log.WarnContext(ctx, "a job was interrupted; it is tried again", "error", err)
+		})
+	}()
 	go func() {
 		defer close(s.ended)
 		tick := time.NewTicker(sweepEvery)
@@ -54,12 +60,13 @@ func sweep(ctx context.Context, db *database) error {
 	var errs []error
 	for _, id := range ids {
 		_, err1 := db.people.Sweep(ctx, id)
-		var err2, err3 error
+		var err2, err3, err4 error
 		if id != scim.SystemOrg {
 			_, err2 = db.people.SweepArrivals(ctx, id)
 			err3 = db.people.SweepMembers(ctx, id)
+			_, err4 = db.people.SweepJobs(ctx, id)
 		}
-		errs = append(errs, err1, err2, err3)
+		errs = append(errs, err1, err2, err3, err4)
 		if ctx.Err() != nil {
 			break
 		}
@@ -67,8 +74,9 @@ func sweep(ctx context.Context, db *database) error {
 	return errors.Join(errs...)
 }
 
-// stop waits for the sweep that is under way.
+// stop waits for the sweep that is under way, and for the part of a job that is.
 func (s *sweeper) stop() {
 	s.cancel()
 	<-s.ended
+	<-s.jobs
 }
