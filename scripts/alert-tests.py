@@ -23,6 +23,17 @@ def operations(op, result):
     return f'rollcall_store_operations_total{{{A}, operation="{op}", result="{result}"}}'
 
 
+def companion(status):
+    return f'rollcall_admin_requests_total{{{A}, organization="acme", operation="list-members", status="{status}"}}'
+
+
+def mails(result):
+    return f'rollcall_mails_total{{{A}, template="invite", result="{result}"}}'
+
+
+MAIL_AGE = f"rollcall_mail_queue_age_seconds{{{A}}}"
+
+
 def rejections(reason):
     return f'rollcall_http_rejections_total{{{A}, reason="{reason}"}}'
 
@@ -69,6 +80,11 @@ HEALTHY = {
     operations("update", "ok"): "0+300x120",
     operations("update", "contention"): "0+1x120",
     operations("get", "not_found"): "0+100x120",
+    companion(200): "0+60x120",
+    companion(503): "0x120",
+    mails("sent"): "0+2x120",
+    mails("deferred"): "0x120",
+    MAIL_AGE: "3x120",
     **histogram(*COMMITS, slow=False),
     **histogram(*GETS, slow=False),
 }
@@ -108,6 +124,12 @@ CASES = [
         [],
         {requests("umbrella", "PATCH", 400): "0x108 1x12", requests("umbrella", "GET", 200): "0x100 1x20"},
     ),
+    ("5xx of the companion API", ["RollcallCompanionErrors"], {companion(503): "0+6x120"}),
+    ("one 5xx of a quiet companion API", [], {companion(200): "0x100 1x20", companion(503): "0x112 1x8"}),
+    ("a mail server that is away", ["RollcallMailWaiting"], {MAIL_AGE: "3x80 60+60x40", mails("deferred"): "0+2x120"}),
+    ("mails that wait for some minutes", [], {MAIL_AGE: "3x110 60+60x10"}),
+    ("mails that are refused", ["RollcallMailFailing"], {mails("failed"): "0+1x120"}),
+    ("one mail that is refused", [], {mails("sent"): "0x120", mails("failed"): "0x100 1x20"}),
     ("descriptors", ["RollcallFiles"], {of_job("process_open_fds"): "900x120"}),
     ("two builds", ["RollcallVersionsDiffer"], {build("b", "v2"): "1x120"}),
     ("two builds during an upgrade", [], {build("b", "v2"): "_x90 1x30"}),

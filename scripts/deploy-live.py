@@ -31,7 +31,7 @@ PATCH = "urn:ietf:params:scim:api:messages:2.0:PatchOp"
 BULK = "urn:ietf:params:scim:api:messages:2.0:BulkRequest"
 
 # What a server that has just been started, is well, and has the embedded store, has nothing to show for.
-NO_DATA = re.compile(r"rollcall_store_command|^ALERTS|^changes\(")
+NO_DATA = re.compile(r"rollcall_store_command|rollcall_mails_total|^ALERTS|^changes\(")
 
 
 def fail(text):
@@ -127,6 +127,8 @@ def traffic(server, n):
     server.scim("/Bulk", "POST", {"schemas": [BULK], "Operations": [operation]})
     server.scim(person, token="rc_nobody" + "x" * 30)  # 401
     server.scim("/Me")  # 501
+    for path in ("me", "nothing"):
+        ask(f"http://{server.address}/api/v1/{path}", headers={"Authorization": f"Bearer {TOKEN}"})
     server.scim(person, "DELETE")
 
 
@@ -249,7 +251,7 @@ def check_prometheus(work, started):
     await_("a process that stopped is noticed", noticed)
     silent = sum(1 for _, e in every if NO_DATA.search(e))
     print(f"3 targets up, {alerts} alerts evaluated, {len(every)} expressions parsed, all but {silent} had to have "
-          "data (MongoDB's commands, alerts, restarts); a stopped process was noticed")  # fmt: skip
+          "data (MongoDB's commands, mails, alerts, restarts); a stopped process was noticed")  # fmt: skip
 
 
 def check_proxy(work, started):
