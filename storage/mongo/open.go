@@ -281,6 +281,8 @@ func (s *Store) Ready(ctx context.Context) error {
 		return storage.ErrClosed
 	case err != nil:
 		err = fmt.Errorf("mongo: no primary answers: %w", storage.ErrUnavailable)
+	case s.presence.ended.Load():
+		err = s.presence.mayWrite(bounded)
 	}
 	s.circuit.report(false, err)
 	return err

@@ -5,10 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
+
+	"rollcall/storage"
 )
 
 // presence is this process's document in the collection of those that have the database open. What is copied must have
@@ -21,6 +24,9 @@ type presence struct {
 	own    context.Context //nolint:containedctx // ends with the store
 	cancel context.CancelFunc
 	wg     sync.WaitGroup
+	last   atomic.Pointer[time.Time] // when this process last said that it is there, by the options' clock
+	back   sync.Mutex                // held while it looks whether it may go on
+	ended  atomic.Bool               // others have counted it as ended, and it must not write
 }
 
 const (
@@ -73,6 +79,18 @@ func (p *presence) begin(ctx context.Context, s *Store) error {
 }
 
 func (p *presence) seen(ctx context.Context) error {
+	now := p.store.now()
+	if !p.heard() { // whoever writes next has to look around first
+		return p.say(ctx)
+	}
+	err := p.say(ctx)
+	if err == nil {
+		p.last.Store(&now)
+	}
+	return err
+}
+
+func (p *presence) say(ctx context.Context) error {
 	_, err := p.store.db.Collection(collProcesses).UpdateOne(ctx, bson.D{{Key: "_id", Value: p.id}}, bson.D{
 		{Key: "$currentDate", Value: bson.D{{Key: "seen", Value: true}}},
 		{Key: "$set", Value: bson.D{
@@ -80,6 +98,43 @@ func (p *presence) seen(ctx context.Context) error {
 		}},
 	}, options.UpdateOne().SetUpsert(true))
 	return err
+}
+
+// mayWrite keeps a process from writing that others may have given up: it was stopped, or could not reach the database, for
+// so long that one of another version, or a copy, may count on its being gone.
+func (p *presence) mayWrite(ctx context.Context) error {
+	if p.heard() {
+		return nil
+	}
+	p.back.Lock()
+	defer p.back.Unlock()
+	if p.heard() {
+		return nil
+	}
+	if err := p.say(ctx); err != nil {
+		return translate(ctx, "say that the process is there", err)
+	}
+	o, err := p.others(ctx)
+	if err != nil {
+		return translate(ctx, "look for other processes", err)
+	}
+	if o.different > 0 || o.exclusive > 0 {
+		p.ended.Store(true)
+		return fmt.Errorf("%w: %w by a process that counted this one as ended", storage.ErrUnavailable, ErrInUse)
+	}
+	if err := p.store.comeBack(ctx); err != nil {
+		return err
+	}
+	now := p.store.now()
+	p.last.Store(&now)
+	p.ended.Store(false)
+	return nil
+}
+
+// heard reports whether nobody can have counted the process as ended.
+func (p *presence) heard() bool {
+	last := p.last.Load()
+	return last == nil || p.store.options.Now == nil || p.store.now().Sub(*last) < seenFor-seenEvery && !p.ended.Load()
 }
 
 // company is how many processes live beside this one.

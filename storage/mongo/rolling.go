@@ -145,3 +145,23 @@ func (s *Store) catchUp(ctx context.Context) error {
 	}
 	return nil
 }
+
+// comeBack is what a process does before it writes again after others may have counted it as ended: what they have
+// written for more indexes than it has is incomplete from then on.
+func (s *Store) comeBack(ctx context.Context) error {
+	if _, err := s.schemaVersion(ctx); err != nil {
+		return err
+	}
+	for _, t := range s.sorted {
+		have, err := s.indexedSpec(ctx, t)
+		if err != nil {
+			return err
+		}
+		if sure := common(have, t.spec()); len(sure) < len(have) {
+			if err := s.set(ctx, specSetting(t), bson.D{{Key: "spec", Value: sure}}); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}

@@ -4,7 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
@@ -188,5 +190,55 @@ func TestNewIndexAlone(t *testing.T) {
 	mongo.BreakReindex(t.Context(), t, mongo.Options{URI: uri, Database: name, Types: users()})
 	if indexOfUsers(t, uri, name) {
 		t.Error("an index counts as complete after a start that begins to take it away")
+	}
+}
+
+// TestProcessThatWasGivenUp: one that was stopped for so long that another version started without it writes no more.
+func TestProcessThatWasGivenUp(t *testing.T) {
+	uri, name := mongotest.Database(t)
+	var passed atomic.Int64
+	now := func() time.Time { return at(0).Add(time.Duration(passed.Load())) }
+	old, err := mongo.Open(t.Context(), mongo.Options{URI: uri, Database: name, Types: users(), Now: now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = old.Close() })
+	insertUser(t, old, 1, "ada")
+	passed.Store(int64(time.Hour)) // alone, it goes on
+	insertUser(t, old, 2, "bob")
+	processes := mongotest.Connect(t, uri).Database(name).Collection("processes")
+	hourAgo := bson.D{{Key: "$set", Value: bson.D{{Key: "seen", Value: time.Now().Add(-time.Hour)}}}}
+	if _, err := processes.UpdateMany(t.Context(), bson.D{}, hourAgo); err != nil {
+		t.Fatal(err)
+	}
+	newer := openAt(t, uri, name, users(query.Index{Field: nickName}))
+	if newer.Waits() {
+		t.Fatal("the newer process waits for one that has ended")
+	}
+	passed.Store(int64(2 * time.Hour))
+	for range 2 {
+		_, err := old.Insert(t.Context(), rollingKey(3), at(3), user("cleo"))
+		if !errors.Is(err, storage.ErrUnavailable) || !errors.Is(err, mongo.ErrInUse) {
+			t.Errorf("Insert by a process that was given up: %v, want ErrUnavailable and ErrInUse", err)
+		}
+	}
+	if err := old.Ready(t.Context()); !errors.Is(err, storage.ErrUnavailable) {
+		t.Errorf("Ready of a process that was given up: %v, want ErrUnavailable", err)
+	}
+	if got := nicks(t, newer); !slices.Equal(got, []string{"aday", "boby"}) {
+		t.Errorf("the newer process finds %v", got)
+	}
+	if err := newer.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := old.Ready(t.Context()); err != nil {
+		t.Errorf("Ready, alone again: %v", err)
+	}
+	insertUser(t, old, 3, "cleo")
+	if err := old.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if got := nicks(t, openAt(t, uri, name, users(query.Index{Field: nickName}))); !slices.Equal(got, []string{"aday", "boby", "cleoy"}) {
+		t.Errorf("the next newer process finds %v", got)
 	}
 }

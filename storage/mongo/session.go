@@ -89,6 +89,9 @@ func (x *txn) fail(ctx context.Context, op string, err error) error {
 
 // attempt runs f in one transaction and commits it. The error is errTransient if it may be run again.
 func (s *Store) attempt(ctx context.Context, org scim.OrgID, look bool, f func(context.Context, *txn) error) error {
+	if err := s.presence.mayWrite(ctx); err != nil {
+		return err
+	}
 	sess, err := s.client.StartSession(options.Session().SetCausalConsistency(false))
 	if err != nil {
 		return translate(ctx, "start a session", err)
