@@ -58,6 +58,7 @@ func (a *API) endpoints() {
 	a.accessEndpoints()
 	a.changeRequestEndpoints()
 	a.settingsEndpoints()
+	a.connectionEndpoints()
 	a.inviteEndpoints()
 	a.inviteActionEndpoints()
 	a.inviteExportEndpoint()

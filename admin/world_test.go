@@ -205,6 +205,7 @@ func (w *world) Do(t testing.TB, r *transcript.Request) *httptest.ResponseRecord
 	req := w.request(t, r)
 	rec := httptest.NewRecorder()
 	w.Handler.ServeHTTP(rec, req)
+	w.Resources.Close() // when a token was last used is noted beside the request
 	if strings.HasPrefix(r.Path, adminRoot+"/") {
 		w.doc.check(t, w.request(t, r), rec, r.Invalid)
 	}

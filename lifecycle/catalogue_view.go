@@ -17,7 +17,7 @@ func (v catalogueView) Settle(ctx context.Context, c scim.Caller, _ string) erro
 	if err != nil {
 		return err
 	}
-	if snap.settings.Occupation.Unknown == "create" {
+	if snap.settings.Occupation.Unknown == "create" || snap.connections.create() {
 		return v.s.createOccupations(ctx, c.Org)
 	}
 	return nil

@@ -3,10 +3,12 @@ package lifecycle
 import (
 	"cmp"
 	"context"
+	"slices"
 	"time"
 
 	"rollcall/resources"
 	"rollcall/scim"
+	"rollcall/storage"
 )
 
 // Policies: who may edit what a connection has written.
@@ -40,6 +42,10 @@ type connections struct {
 	byToken map[string]*record[connection]
 }
 
+func connectionKey(org scim.OrgID, id string) storage.Key {
+	return storage.Key{Org: org, Type: resources.TypeConnection, ID: id}
+}
+
 func (s *Service) readConnections(ctx context.Context, org scim.OrgID) (*connections, error) {
 	list, err := find[connection](ctx, s, org, resources.TypeConnection, nil, maxConnections)
 	if err != nil {
@@ -60,6 +66,11 @@ func (c *connections) of(token string) (id string, v connection) {
 		return r.Key.ID, r.Value
 	}
 	return token, connection{Tokens: []string{token}}
+}
+
+// create reports whether a connection brings new occupations into the catalogue.
+func (c *connections) create() bool {
+	return slices.ContainsFunc(c.list, func(r *record[connection]) bool { return r.Value.Unknown == "create" })
 }
 
 // policy is the one that a connection follows.

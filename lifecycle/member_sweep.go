@@ -10,11 +10,14 @@ import (
 )
 
 // SweepMembers does in an organization what time has made due: people on leave come back, memberships that have ended are
-// deactivated, profiles whose retention is over are destroyed, clients of people who were removed go to somebody else. Rules never wait for it: they compare times themselves. It
-// may run in several processes at once; what one sweep leaves the next one does.
+// deactivated, profiles whose retention is over are destroyed, clients of people who were removed go to somebody else, people
+// of connections that are gone are released. Rules never wait for it: they compare times themselves. It may run in several
+// processes at once; what one sweep leaves the next one does.
 func (s *Service) SweepMembers(ctx context.Context, org scim.OrgID) error {
 	sub := System(org, "sweeper")
-	return errors.Join(s.sweepReturns(ctx, sub), s.sweepEnded(ctx, sub), s.sweepTombstones(ctx, sub), s.sweepHandovers(ctx, sub))
+	return errors.Join(
+		s.sweepReturns(ctx, sub), s.sweepEnded(ctx, sub), s.sweepTombstones(ctx, sub), s.sweepHandovers(ctx, sub),
+		s.releasePeople(ctx, org))
 }
 
 // dueAtOnce bounds what one sweep of an organization does of each kind.

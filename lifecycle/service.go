@@ -40,6 +40,7 @@ type Service struct {
 	keys      keys
 	snapshots snapshots
 	burials   burials
+	pauses    pauses
 	pages     string
 	outbox    Outbox
 	counted   Metrics
@@ -73,6 +74,7 @@ func New(ctx context.Context, o Options) (*Service, error) {
 	s.hang()
 	s.inviteRules()
 	s.joinRules()
+	s.resources.Admission(s.admitClient)
 	return s, nil
 }
 

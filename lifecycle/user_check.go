@@ -1,6 +1,7 @@
 package lifecycle
 
 import (
+	"cmp"
 	"context"
 	"maps"
 
@@ -35,11 +36,16 @@ func (s *snapshot) admitOccupation(w *resources.Write) error {
 		return nil
 	}
 	path := scim.SchemaRollcallUser + ":occupation"
-	switch s.settings.Occupation.Unknown {
+	unknown, byDefault := s.settings.Occupation.Unknown, s.settings.Occupation.Default
+	if w.Caller.Actor.Kind == actorToken {
+		_, c := s.connections.of(w.Caller.Actor.ID)
+		unknown, byDefault = cmp.Or(c.Unknown, unknown), cmp.Or(c.Default, byDefault)
+	}
+	switch unknown {
 	case "reject":
 		return invalid(path, "unknown_occupation", "is not in the organization's catalogue of occupations")
 	case "mapToDefault":
-		if o := s.Occupation(s.settings.Occupation.Default); o != nil {
+		if o := s.Occupation(byDefault); o != nil {
 			next := maps.Clone(ext)
 			next["occupation"] = o.Key
 			w.Doc[scim.SchemaRollcallUser] = next

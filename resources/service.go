@@ -49,7 +49,12 @@ type Service struct {
 	touched   *memo[string, time.Time] // when each token was last touched, by token id
 	slugs     *memo[scim.OrgID, string]
 	work      sync.WaitGroup
+	admit     func(context.Context, *scim.Client) error
 }
+
+// Admission makes admit the last word on who gets in with a token that is good otherwise. It is asked with each request
+// and set before the first.
+func (s *Service) Admission(admit func(context.Context, *scim.Client) error) { s.admit = admit }
 
 // NewService checks the options and returns a service. Close it before its store.
 func NewService(o Options) (*Service, error) {

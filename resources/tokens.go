@@ -152,10 +152,16 @@ func (s *Service) Authenticate(ctx context.Context, token string) (*scim.Client,
 		return nil, err
 	}
 	s.touch(ctx, t, at)
-	return &scim.Client{
+	client := &scim.Client{
 		Org: t.Org, OrgSlug: slug, Actor: scim.Actor{Kind: "token", ID: t.ID, Name: t.Name},
 		Scopes: t.Scopes, Profile: s.profile(t.Profile),
-	}, nil
+	}
+	if s.admit != nil {
+		if err := s.admit(ctx, client); err != nil {
+			return nil, err
+		}
+	}
+	return client, nil
 }
 
 // profile returns a stored profile; one that this version does not know any more is strict.

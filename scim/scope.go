@@ -81,6 +81,16 @@ func Names(scopes []string, endpoint string, write bool) bool {
 	return false
 }
 
+// Provisions reports whether a token with these scopes is a provisioning client's: one of them is about SCIM.
+func Provisions(scopes []string) bool {
+	for _, s := range scopes {
+		if s == ScopeSCIM || strings.HasPrefix(s, ScopeSCIM+":") {
+			return true
+		}
+	}
+	return false
+}
+
 // ValidScope reports whether s means something to a server with these endpoints.
 func ValidScope(s string, endpoints []string) bool {
 	switch s {
