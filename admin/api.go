@@ -59,6 +59,8 @@ func (a *API) endpoints() {
 	a.changeRequestEndpoints()
 	a.settingsEndpoints()
 	a.connectionEndpoints()
+	a.conflictEndpoints()
+	a.domainEndpoints()
 	a.inviteEndpoints()
 	a.inviteActionEndpoints()
 	a.inviteExportEndpoint()

@@ -46,6 +46,7 @@ type world struct {
 
 	tokens map[string]string
 	issuer *idtokentest.Issuer // signs in the people of acme
+	dns    *zone
 	doc    *contract
 }
 
@@ -58,7 +59,7 @@ func newWorld(t testing.TB, open openStore, tweak func(*admin.Options)) *world {
 	}
 	w := &world{
 		Clock: testkit.NewClock(), Metrics: &counts{n: map[string]int{}}, Log: &lockedLog{}, tokens: map[string]string{},
-		Store: open(t, registry.StorageTypes()),
+		Store: open(t, registry.StorageTypes()), dns: &zone{texts: map[string]string{}},
 	}
 	// What is there before a transcript begins has ids of its own, so that more of it changes no transcript.
 	setup, later, requests := testkit.NewIDs(), testkit.NewIDs(), testkit.NewIDs()
@@ -80,6 +81,7 @@ func newWorld(t testing.TB, open openStore, tweak func(*admin.Options)) *world {
 		Store: w.Store, Registry: registry, Resources: w.Resources, Now: w.Clock.Now, NewID: newID, Random: random,
 	}
 	w.mailed(t, &o)
+	o.Resolver = w.dns
 	w.Lifecycle, err = lifecycle.New(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)
@@ -201,6 +203,9 @@ func (w *world) Do(t testing.TB, r *transcript.Request) *httptest.ResponseRecord
 	}
 	if r.Path == workPath {
 		return w.work(t)
+	}
+	if name, ok := strings.CutPrefix(r.Path, dnsPath); ok {
+		return w.dns.put(name, r.Body)
 	}
 	req := w.request(t, r)
 	rec := httptest.NewRecorder()

@@ -11,7 +11,7 @@ import (
 )
 
 // SweepArrivals writes down which invites and join requests of an organization have ended by time, throws away codes that
-// no longer work, and returns how many records that were. Nothing depends on when it runs: whatever decides compares the
+// no longer work, ends invites of people whom clients have made, and returns how many records that were. Nothing depends on when it runs: whatever decides compares the
 // time itself.
 func (s *Service) SweepArrivals(ctx context.Context, org scim.OrgID) (int, error) {
 	invites, err := s.settleInvites(ctx, org, "")
@@ -23,7 +23,7 @@ func (s *Service) SweepArrivals(ctx context.Context, org scim.OrgID) (int, error
 		return invites, err
 	}
 	proofs, err := s.sweepProofs(ctx, org)
-	return invites + joins + proofs, err
+	return invites + joins + proofs, errors.Join(err, s.supersedeInvites(ctx, org))
 }
 
 func (s *Service) sweepProofs(ctx context.Context, org scim.OrgID) (int, error) {

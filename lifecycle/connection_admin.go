@@ -266,6 +266,20 @@ func (s *Service) saveConnection(ctx context.Context, sub Subject, id string, pr
 	return s.Connection(ctx, sub, id)
 }
 
+// distinguish tells a connection apart from tokens of which nobody has decided anything, in a step: from then on others are
+// kept from the people that are marked as its own.
+func (s *Service) distinguish(ctx context.Context, tx storage.Tx, c scim.Caller, id, name string) error {
+	k, now := connectionKey(c.Org, id), s.now()
+	have, err := load[connection](ctx, tx, k)
+	if err != nil || have != nil {
+		return err
+	}
+	if _, err := s.insert(ctx, tx, c, k, now, connection{Tokens: []string{id}, Name: name}, nil); err != nil {
+		return err
+	}
+	return s.bumpCatalogue(ctx, tx, c, now)
+}
+
 // RotateConnection gives a connection another token, with the scopes and the profile of the one before, and returns its
 // text, which is shown this once. The old ones go on working unless they are to be revoked.
 func (s *Service) RotateConnection(ctx context.Context, sub Subject, id string, pre scim.Precondition, revokeOld bool) (*Connection, string, error) {
@@ -326,31 +340,45 @@ func (s *Service) DeleteConnection(ctx context.Context, sub Subject, id string, 
 	at := s.now()
 	defer s.pauses.forget(sub.Org)
 	defer s.snapshots.forget(sub.Org)
-	err = s.store.Within(ctx, sub.Org, func(tx storage.Tx) error {
-		have, err := load[connection](ctx, tx, connectionKey(sub.Org, id))
-		if err != nil || have == nil {
-			return err
-		}
-		del := func(storage.Current) (storage.Change, error) {
-			return storage.Change{Op: storage.OpDelete, Actor: sub.Actor, Request: sub.RequestID}, nil
-		}
-		if err := tx.Delete(ctx, have.Key, at, del); err != nil {
-			return err
-		}
-		return s.bumpCatalogue(ctx, tx, sub.Caller, at)
-	})
-	if err != nil {
-		return fail(resources.TypeConnection, err)
+	if err := s.forgetConnection(ctx, sub.Caller, id, at); err != nil {
+		return err
 	}
 	return s.releasePeople(ctx, sub.Org)
 }
 
-// releasePeople takes the mark of a connection off people whose connection is not there any more: some at once, the others
-// at the next sweeps. The mark binds nobody meanwhile.
+// forgetConnection drops what was decided about a connection.
+func (s *Service) forgetConnection(ctx context.Context, c scim.Caller, id string, at time.Time) error {
+	return fail(resources.TypeConnection, s.store.Within(ctx, c.Org, func(tx storage.Tx) error {
+		have, err := load[connection](ctx, tx, connectionKey(c.Org, id))
+		if err != nil || have == nil {
+			return err
+		}
+		del := func(storage.Current) (storage.Change, error) {
+			return storage.Change{Op: storage.OpDelete, Actor: c.Actor, Request: c.RequestID}, nil
+		}
+		if err := tx.Delete(ctx, have.Key, at, del); err != nil {
+			return err
+		}
+		return s.bumpCatalogue(ctx, tx, c, at)
+	}))
+}
+
+// releasePeople forgets connections all of whose tokens were revoked, and takes the mark off people whose connection is not
+// there any more: off some at once, off the others at the next sweeps. The mark binds nobody meanwhile.
 func (s *Service) releasePeople(ctx context.Context, org scim.OrgID) error {
-	_, _, all, err := s.knownConnections(ctx, org)
+	known, _, all, err := s.knownConnections(ctx, org)
 	if err != nil {
 		return err
+	}
+	c := System(org, "connections").Caller
+	for _, r := range known.list {
+		if len(all[r.Key.ID]) > 0 {
+			continue
+		}
+		if err := s.forgetConnection(ctx, c, r.Key.ID, s.now()); err != nil {
+			return err
+		}
+		s.snapshots.forget(org)
 	}
 	where := query.And{query.Present{Field: s.field(typeUser, managedByPath)}}
 	for id := range all {
@@ -360,7 +388,6 @@ func (s *Service) releasePeople(ctx context.Context, org scim.OrgID) error {
 	if err != nil {
 		return fail(typeUser, err)
 	}
-	c := System(org, "connections").Caller
 	for _, k := range keys {
 		_, err := s.changeUser(ctx, s.store, c, k, s.now(), 0, func(doc scim.Attributes) error {
 			setExtension(doc, "managedBy", nil)

@@ -15,30 +15,29 @@ const (
 	retryPause = 5 * time.Minute
 )
 
-// pauses remembers for each organization which tokens are paused, so that a request costs no read but one in a while. It
-// may be as old as pausesFor; the process that pauses forgets at once.
+// pauses remembers what was decided about the connections of each organization, so that a request costs no read but one in
+// a while. It may be as old as pausesFor; the process that changes something forgets at once.
 type pauses struct {
 	mu sync.Mutex
-	m  map[scim.OrgID]pausedTokens
+	m  map[scim.OrgID]*pausedTokens
 }
 
 type pausedTokens struct {
-	tokens map[string]bool
-	at     time.Time
+	*connections
+	at time.Time
 }
 
-func (p *pauses) get(org scim.OrgID) (pausedTokens, bool) {
+func (p *pauses) get(org scim.OrgID) *pausedTokens {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	v, ok := p.m[org]
-	return v, ok
+	return p.m[org]
 }
 
-func (p *pauses) put(org scim.OrgID, v pausedTokens) {
+func (p *pauses) put(org scim.OrgID, v *pausedTokens) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.m == nil || len(p.m) >= maxSnapshots {
-		p.m = map[scim.OrgID]pausedTokens{}
+		p.m = map[scim.OrgID]*pausedTokens{}
 	}
 	p.m[org] = v
 }
@@ -49,30 +48,35 @@ func (p *pauses) forget(org scim.OrgID) {
 	delete(p.m, org)
 }
 
-// admitClient turns a client away, 503 with Retry-After, whose connection an administrator has paused: it tries again, and
-// nothing is lost. A store that does not answer keeps nobody out who got in before.
-func (s *Service) admitClient(ctx context.Context, c *scim.Client) error {
+// lately is what was decided about an organization's connections, of a moment ago at most. A store that does not answer
+// changes nothing of what is known.
+func (s *Service) lately(ctx context.Context, org scim.OrgID) (*connections, error) {
 	now := s.now()
-	have, ok := s.pauses.get(c.Org)
-	if !ok || now.Sub(have.at) >= pausesFor {
-		known, err := s.readConnections(ctx, c.Org)
-		switch {
-		case err != nil && !ok:
-			return err
-		case err == nil:
-			have = pausedTokens{map[string]bool{}, now}
-			for _, r := range known.list {
-				for _, t := range r.Value.Tokens {
-					have.tokens[t] = !r.Value.PausedAt.IsZero()
-				}
-			}
-			s.pauses.put(c.Org, have)
-		}
+	have := s.pauses.get(org)
+	if have != nil && now.Sub(have.at) < pausesFor {
+		return have.connections, nil
 	}
-	if have.tokens[c.Actor.ID] && scim.Provisions(c.Scopes) {
-		e := refuse(http.StatusServiceUnavailable, "connection_paused", "an administrator has paused this connection")
-		e.RetryAfter = retryPause
-		return e
+	known, err := s.readConnections(ctx, org)
+	switch {
+	case err == nil:
+		s.pauses.put(org, &pausedTokens{known, now})
+	case have != nil:
+		return have.connections, nil
 	}
-	return nil
+	return known, err
+}
+
+// admitToken turns a client away, 503 with Retry-After, whose connection an administrator has paused: it tries again, and
+// nothing is lost.
+func (s *Service) admitToken(ctx context.Context, c *scim.Client) error {
+	known, err := s.lately(ctx, c.Org)
+	if err != nil {
+		return err
+	}
+	if _, conn := known.of(c.Actor.ID); conn.PausedAt.IsZero() || !scim.Provisions(c.Scopes) {
+		return nil
+	}
+	e := refuse(http.StatusServiceUnavailable, "connection_paused", "an administrator has paused this connection")
+	e.RetryAfter = retryPause
+	return e
 }

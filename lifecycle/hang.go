@@ -4,7 +4,7 @@ package lifecycle
 // follows them, and every read is answered by them.
 func (s *Service) hang() {
 	user := s.registry.Definition(typeUser)
-	user.Check = userCheck{s}
+	user.Check, user.Refused = userCheck{s}, s.noteRefusal
 	user.OnCreate, user.OnDelete = userCreation{s}, userDeletion{s}
 	s.registry.SetView(typeUser, userView{s})
 	rules := catalogueRules{s}

@@ -115,19 +115,22 @@ func (a *accepting) prepare(ctx context.Context) (err error) {
 	if i.Kind == kindPerson && i.Status == inviteAccepted {
 		return a.repeat()
 	}
+	address, err := mail.ParseAddress(a.address)
+	if err != nil {
+		return invalid("email", OutcomeInvalid, "%s", err)
+	}
 	if err := a.ended(); err != nil {
 		return err
 	}
 	if err := a.policy.opening(); err != nil {
 		return err
 	}
+	if a.policy.domains.capture(address.Domain) == captureIdPOnly {
+		return conflict("managed_domain", "your company signs you in through its identity provider: ask its administrators")
+	}
 	open := i.Kind == kindLink && a.policy.settings.Invite.LinkSharing == "open"
 	if a.policy.settings.Invite.LinkSharing == "off" && a.class == classShared {
 		return gone("link_sharing_off", "the organization does not let people in by links that are handed out")
-	}
-	address, err := mail.ParseAddress(a.address)
-	if err != nil {
-		return invalid("email", OutcomeInvalid, "%s", err)
 	}
 	all, err := a.Service.facts(ctx, a.org.ID, []mail.Address{address})
 	if err != nil {
@@ -298,6 +301,7 @@ type entrant struct {
 	clients  []string // ids
 	grant    *Invite
 	strict   bool // local actors give the user nothing
+	kept     bool // nor an occupation
 }
 
 // entrant prepares the user: with the id that the invite has kept for it, so that a try that failed half-way is finished by
@@ -312,7 +316,9 @@ func (a *accepting) entrant(ctx context.Context) (*entrant, error) {
 	if a.facts.user != nil {
 		p.id, a.out.Existing = a.facts.user.Key.ID, true
 		a.out.User = p.id
-		p.withhold()
+		if err := p.withhold(ctx); err != nil {
+			return nil, err
+		}
 		return p, p.grantClients(ctx)
 	}
 	p.id, _ = a.invite.Secret[secretUser].(string)

@@ -200,7 +200,7 @@ func (a *acting) pause(v *Invite) error {
 
 // mailable says whether a mail may go to an address, and counts it.
 func (a *acting) mailable(ctx context.Context, address mail.Address) error {
-	outcome, detail, _, err := a.judgeAddress(ctx, a.policy.settings, address)
+	outcome, detail, _, err := a.judgeAddress(ctx, a.policy, address)
 	if err != nil {
 		return err
 	}

@@ -23,9 +23,6 @@ type userFacts struct {
 	DisplayName string      `json:"displayName"`
 	Active      *bool       `json:"active"`
 	Emails      []mailValue `json:"emails"`
-	Own         struct {
-		ManagedBy *Ref `json:"managedBy"`
-	} `json:"urn:ietf:params:scim:schemas:extension:rollcall:2.0:User"`
 }
 
 type mailValue struct {
@@ -106,12 +103,12 @@ func (s *Service) facts(ctx context.Context, org scim.OrgID, addresses []mail.Ad
 
 // judgeAddress says why an address cannot be invited, whatever else is known of it; "" if it can. Warnings are what
 // people should look at nevertheless.
-func (s *Service) judgeAddress(ctx context.Context, set Settings, a mail.Address) (outcome, detail string, warnings []string, err error) {
+func (s *Service) judgeAddress(ctx context.Context, p *invitePolicy, a mail.Address) (outcome, detail string, warnings []string, err error) {
 	domains, err := s.domains()
 	if err != nil {
 		return "", "", nil, err
 	}
-	d := set.Domains
+	d := p.settings.Domains
 	if meant := domains.Suggest(a.Domain); meant != "" {
 		warnings = append(warnings, "typo_suspected:"+meant)
 	}
@@ -119,6 +116,8 @@ func (s *Service) judgeAddress(ctx context.Context, set Settings, a mail.Address
 		warnings = append(warnings, "role_mailbox")
 	}
 	switch {
+	case p.domains.capture(a.Domain) == captureIdPOnly:
+		return OutcomeManagedDomain, "people of this domain come by the organization's identity provider", warnings, nil
 	case within(a.Domain, d.Blocked), len(d.Allowed) > 0 && !within(a.Domain, d.Allowed):
 		return OutcomeDomain, "the organization does not invite addresses of this domain", warnings, nil
 	case d.BlockDisposable && domains.Disposable(a.Domain, mail.Lists{Extra: d.DisposableExtra, Allowed: d.Allowed}):

@@ -30,18 +30,15 @@ const (
 type invitePolicy struct {
 	settings  Settings
 	catalogue *Catalogue
+	domains   *ownDomains
 }
 
 func (s *Service) invitePolicy(ctx context.Context, org scim.OrgID) (*invitePolicy, error) {
-	set, _, err := s.Settings(ctx, org)
+	snap, err := s.fresh(ctx, org)
 	if err != nil {
 		return nil, err
 	}
-	cat, err := s.Catalogue(ctx, org)
-	if err != nil {
-		return nil, err
-	}
-	return &invitePolicy{set, cat}, nil
+	return &invitePolicy{snap.settings, snap.Catalogue, snap.domains}, nil
 }
 
 // mayInvite says whether the subject may invite at all, and whether somebody else must agree first.

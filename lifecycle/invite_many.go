@@ -290,7 +290,7 @@ func (x *inviting) judge(ctx context.Context, items []*inviteItem) error {
 			item.hints = warnings
 			continue
 		}
-		outcome, detail, more, err := x.judgeAddress(ctx, x.policy.settings, item.address)
+		outcome, detail, more, err := x.judgeAddress(ctx, x.policy, item.address)
 		if err != nil {
 			return err
 		}

@@ -202,11 +202,11 @@ func (v *visit) address(ctx context.Context, email string) (string, error) {
 	if err != nil {
 		return "", invalid("email", OutcomeInvalid, "%s", err)
 	}
-	set, _, err := v.Settings(ctx, v.org.ID)
+	policy, err := v.invitePolicy(ctx, v.org.ID)
 	if err != nil {
 		return "", err
 	}
-	outcome, detail, _, err := v.judgeAddress(ctx, set, a)
+	outcome, detail, _, err := v.judgeAddress(ctx, policy, a)
 	if err == nil && outcome != "" {
 		err = invalid("email", outcome, "%s", detail)
 	}

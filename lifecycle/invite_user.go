@@ -128,12 +128,18 @@ func anyPrimary(values []any) bool {
 	return false
 }
 
-// withhold takes out of the grant what a strict connection keeps to itself: roles, entitlements and groups of the people
-// that it manages.
-func (p *entrant) withhold() {
-	p.strict = p.facts.user.Value.Own.ManagedBy != nil && p.policy.settings.Provision.Authority == "strict"
-	if !p.strict {
-		return
+// withhold takes out of the grant what the policy of the person's connection keeps from local actors: all of it where it is
+// strict, else the occupation if the client has written it.
+func (p *entrant) withhold(ctx context.Context) error {
+	m, err := p.claims(ctx, p.facts.user.Key)
+	if err != nil {
+		return err
+	}
+	if p.kept = m.on(pathOccupation) != nil; p.kept && p.grant.Occupation != "" {
+		p.out.Dropped = append(p.out.Dropped, "occupation:"+p.grant.Occupation)
+	}
+	if p.strict = m.strict() != nil; !p.strict {
+		return nil
 	}
 	for _, r := range p.grant.Roles {
 		p.out.Dropped = append(p.out.Dropped, "role:"+r.Value)
@@ -145,6 +151,7 @@ func (p *entrant) withhold() {
 		p.out.Dropped = append(p.out.Dropped, "group:"+g)
 	}
 	p.groups = nil
+	return nil
 }
 
 // add gives a user who is there already what local actors may give.
@@ -164,7 +171,7 @@ func (p *entrant) add(ctx context.Context, tx storage.Tx) error {
 		own["emailVerified"] = true
 		if !p.strict {
 			addGrant(next, p.grant)
-			if _, has := own["occupation"]; !has {
+			if _, has := own["occupation"]; !has && !p.kept {
 				put(own, "occupation", p.grant.Occupation)
 			}
 		}

@@ -100,14 +100,15 @@ func (s *Service) AskToJoin(ctx context.Context, who Visitor, in JoinAsk) (*Join
 
 // mayAsk says whether a request for the address would get anywhere.
 func (s *Service) mayAsk(ctx context.Context, org scim.OrgID, a mail.Address) (bool, error) {
-	set, _, err := s.Settings(ctx, org)
+	p, err := s.invitePolicy(ctx, org)
 	if err != nil {
 		return false, err
 	}
-	if set.Status != "active" || !set.Plan.Has(featureMultiUser) || set.Join.Policy == policyClosed {
+	set := p.settings
+	if set.Status != "active" || !set.Plan.Has(featureMultiUser) || p.joining(a.Domain) == joinNot {
 		return false, nil
 	}
-	if outcome, _, _, err := s.judgeAddress(ctx, set, a); err != nil || outcome != "" {
+	if outcome, _, _, err := s.judgeAddress(ctx, p, a); err != nil || outcome != "" {
 		return false, err
 	}
 	found, err := s.facts(ctx, org, []mail.Address{a})
@@ -195,12 +196,15 @@ func (s *Service) openJoin(ctx context.Context, c scim.Caller, org *storage.Orga
 	if !ok {
 		return nil, conflict("nothing_to_ask", "you are a member or invited already, or the organization takes no request of yours")
 	}
-	ours, err := s.ourDomain(ctx, org.ID, set, a.Domain)
-	if err != nil {
-		return nil, err
-	}
-	if !ours && set.Join.Policy != policyRequest {
+	way := policy.joining(a.Domain)
+	if way == joinNot {
 		return nil, forbidden("not_our_domain", "the organization takes requests from addresses of its own domains only")
+	}
+	ours := policy.domains.owned(a.Domain) && policy.domains.capture(a.Domain) != captureIdPOnly
+	if way == joinAuto {
+		if way, err = s.aboveFloor(ctx, org.ID, set, a.Domain); err != nil {
+			return nil, err
+		}
 	}
 	open, err := s.count(ctx, org.ID, typeJoinRequest, s.eq(typeJoinRequest, "status", joinPending))
 	if err != nil {
@@ -237,7 +241,7 @@ func (s *Service) openJoin(ctx context.Context, c scim.Caller, org *storage.Orga
 		if _, err := s.insert(ctx, tx, c, k, now, j, secret); err != nil {
 			return err
 		}
-		if set.Join.Policy == policyDomainAuto {
+		if way == joinAuto {
 			return nil // what follows at once is told by another letter
 		}
 		return s.post(ctx, tx, c, now, letter)
@@ -253,10 +257,10 @@ func (s *Service) openJoin(ctx context.Context, c scim.Caller, org *storage.Orga
 	}
 	s.counted.JoinRequest(joinPending)
 	out := &JoinOpened{ID: id, Status: joinPending, Token: token}
-	if set.Join.Policy != policyDomainAuto {
+	if way != joinAuto {
 		return out, nil
 	}
-	decided, err := s.decide(ctx, System(org.ID, "domain"), k, nil, "domain")
+	decided, err := s.decide(ctx, System(org.ID, originDomain), k, policy.domains.gives(a.Domain), originDomain)
 	if err != nil {
 		return nil, err
 	}
@@ -302,15 +306,62 @@ func (s *Service) newJoin(ctx context.Context, org scim.OrgID, a mail.Address, s
 	return j, nil
 }
 
-// ourDomain reports whether a domain is the organization's: one that it has named, or one that enough members have proved
-// an address of. A domain where anybody gets an address is nobody's.
-func (s *Service) ourDomain(ctx context.Context, org scim.OrgID, set Settings, domain string) (bool, error) {
-	domains, err := s.domains()
-	if err != nil || domains.Public(domain) {
-		return false, err
+// The ways in for somebody with an address.
+const (
+	joinNot  = iota // they cannot ask
+	joinAsks        // somebody decides
+	joinAuto        // they are let in
+)
+
+// joining is the way in for people with an address of a domain. What was decided about a proved domain goes before the
+// organization's policy, which is about everybody else, and about proved domains of which nothing was decided.
+func (p *invitePolicy) joining(domain string) int {
+	closed := p.settings.Join.Policy == policyClosed
+	switch p.domains.capture(domain) {
+	case captureIdPOnly:
+		return joinNot
+	case captureAuto:
+		return joinAuto
+	case captureRequest:
+		return joinAsks
+	case captureSuggest:
+		if closed {
+			return joinNot
+		}
+		return joinAsks
 	}
+	switch p.settings.Join.Policy {
+	case policyRequest:
+		return joinAsks
+	case policyDomainRequest:
+		if p.domains.owned(domain) {
+			return joinAsks
+		}
+	case policyDomainAuto:
+		if p.domains.owned(domain) {
+			return joinAuto
+		}
+	}
+	return joinNot
+}
+
+// gives is what people get who are let in by their domain; nil if nothing was decided about that.
+func (d *ownDomains) gives(domain string) *Given {
+	v := d.m[domain]
+	if v == nil || v.DefaultRole == "" && v.DefaultOccupation == "" {
+		return nil
+	}
+	g := &Given{Occupation: v.DefaultOccupation}
+	if v.DefaultRole != "" {
+		g.Roles = []string{v.DefaultRole}
+	}
+	return g
+}
+
+// aboveFloor lets people of a domain in only if enough members have proved an address of it; else somebody decides.
+func (s *Service) aboveFloor(ctx context.Context, org scim.OrgID, set Settings, domain string) (int, error) {
 	if set.Join.Floor == 0 {
-		return within(domain, set.Domains.Allowed), nil
+		return joinAuto, nil
 	}
 	f := s.field(typeUser, "emails.value")
 	n, err := s.count(ctx, org, typeUser, query.And{
@@ -318,7 +369,10 @@ func (s *Service) ourDomain(ctx context.Context, org scim.OrgID, set Settings, d
 		s.is(typeUser, scim.SchemaRollcallUser+":emailVerified", true),
 		query.Not{Expr: s.is(typeUser, "active", false)},
 	})
-	return n >= set.Join.Floor, fail(typeUser, err)
+	if err != nil || n < set.Join.Floor {
+		return joinAsks, fail(typeUser, err)
+	}
+	return joinAuto, nil
 }
 
 // WithdrawJoin takes a request back for who made it.

@@ -38,7 +38,7 @@ func (r joinCreation) Before(ctx context.Context, w *resources.Write) error {
 	if err != nil {
 		return invalid("email", OutcomeInvalid, "%s", err)
 	}
-	outcome, detail, _, err := r.judgeAddress(ctx, p.settings, a)
+	outcome, detail, _, err := r.judgeAddress(ctx, p, a)
 	if err != nil {
 		return err
 	}

@@ -166,12 +166,17 @@ func TestInvitedMeanwhile(t *testing.T) {
 func TestDomainAuto(t *testing.T) {
 	f := newInviteFixture(t)
 	f.settings(func(v *Settings) { v.Join.Policy = policyDomainAuto })
-	a, err := f.AskToJoin(t.Context(), Visitor{}, JoinAsk{Org: "acme", Email: "ann@corp.example"})
-	if err != nil {
+	before := f.letters()
+	if _, err := f.AskToJoin(t.Context(), Visitor{}, JoinAsk{Org: "acme", Email: "ann@corp.example"}); err != nil {
 		t.Fatal(err)
 	}
-	_, err = f.VerifyJoin(t.Context(), Visitor{}, "acme", a.ID, f.last("ann@corp.example").Values.Code)
-	wantCode(t, "nobody of the domain yet", err, 403, "not_our_domain")
+	if f.letters() != before {
+		t.Error("somebody of a domain that nobody has proved could go on")
+	}
+	f.prove("corp.example")
+	if got := f.ask(Visitor{Login: &Login{Issuer: "i", Subject: "1"}}, "eve@corp.example"); got.Status != joinPending {
+		t.Errorf("without a member of the domain: %+v", got)
+	}
 	o := f.invite(Invite{Email: "first@corp.example"})
 	if _, err := f.AcceptInvite(t.Context(), Visitor{}, Acceptance{InviteLink: f.mailed(o, "first@corp.example")}); err != nil {
 		t.Fatal(err)

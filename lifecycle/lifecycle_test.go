@@ -23,6 +23,7 @@ type fixture struct {
 	org   scim.OrgID
 	clock *testkit.Clock
 	admin Subject
+	dns   *zone
 }
 
 func newFixture(t testing.TB) *fixture {
@@ -46,13 +47,13 @@ func fixtureOn(t testing.TB, open func([]storage.Type) storage.Store) *fixture {
 	}
 	store := open(reg.StorageTypes())
 	clock, ids := testkit.NewClock(), testkit.NewIDs()
-	random := &lockedRandom{r: rand.NewChaCha8([32]byte{1})}
+	random, dns := &lockedRandom{r: rand.NewChaCha8([32]byte{1})}, &zone{texts: map[string]string{}}
 	rs, err := resources.NewService(resources.Options{Store: store, Registry: reg, Now: clock.Now, NewID: ids.New, Random: random})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(rs.Close)
-	s, err := New(t.Context(), Options{Store: store, Registry: reg, Resources: rs, Now: clock.Now, NewID: ids.New, Random: random, Domains: domains()})
+	s, err := New(t.Context(), Options{Store: store, Registry: reg, Resources: rs, Now: clock.Now, NewID: ids.New, Random: random, Domains: domains(), Resolver: dns})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -60,7 +61,7 @@ func fixtureOn(t testing.TB, open func([]storage.Type) storage.Store) *fixture {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f := &fixture{TB: t, Service: s, org: org.ID, clock: clock}
+	f := &fixture{TB: t, Service: s, org: org.ID, clock: clock, dns: dns}
 	f.admin = Subject{
 		Caller: scim.Caller{Org: org.ID, Actor: scim.Actor{Kind: "token", ID: "t", Name: "admin"}, RequestID: "r"},
 		Kind:   KindOwner, Rank: RankOwner,

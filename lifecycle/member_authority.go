@@ -31,7 +31,7 @@ func detached(ch *storage.Change) bool {
 		return false
 	}
 	for _, v := range ch.Values {
-		if v.Path == originPath && v.New == "admin" {
+		if v.Path == originPath && v.New == originAdmin {
 			return true
 		}
 	}
@@ -53,16 +53,17 @@ func (s *Service) Detach(ctx context.Context, sub Subject, id string, version in
 	if err != nil {
 		return nil, err
 	}
-	if m.any() == nil {
+	if m.any() == nil && manager(p.Doc) == "" {
 		return nil, conflict("not_managed", "no client provisions this person")
 	}
 	rec, err := s.changeUser(ctx, s.store, sub.Caller, k, s.now(), version, func(doc scim.Attributes) error {
-		if extension(doc, "origin") == "admin" {
+		setExtension(doc, "managedBy", nil)
+		if extension(doc, "origin") == originAdmin {
 			// Taken over before: the row must show that it happened again.
 			setExtension(doc, "origin", nil)
 			return nil
 		}
-		setExtension(doc, "origin", "admin")
+		setExtension(doc, "origin", originAdmin)
 		return nil
 	})
 	if err != nil {
@@ -70,7 +71,7 @@ func (s *Service) Detach(ctx context.Context, sub Subject, id string, version in
 	}
 	if extension(mustDoc(rec), "origin") == nil {
 		rec, err = s.changeUser(ctx, s.store, sub.Caller, k, s.now(), 0, func(doc scim.Attributes) error {
-			setExtension(doc, "origin", "admin")
+			setExtension(doc, "origin", originAdmin)
 			return nil
 		})
 	}

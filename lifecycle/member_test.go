@@ -16,8 +16,18 @@ func (f *fixture) scimUser(name string, more scim.Attributes) string {
 	f.Helper()
 	doc := &schema.Document{Attrs: scim.Attributes{"schemas": []any{scim.SchemaUser}, "userName": name, "active": true}}
 	maps.Copy(doc.Attrs, more)
-	c := scim.Caller{Org: f.org, Actor: scim.Actor{Kind: actorToken, ID: "idp", Name: "idp"}}
-	r, err := f.resources.Create(f.Context(), c, f.registry.Type(typeUser), doc, query.Load{})
+	r, err := f.resources.Create(f.Context(), f.provisioner("idp"), f.registry.Type(typeUser), doc, query.Load{})
+	if err != nil {
+		f.Fatal(err)
+	}
+	return r.ID
+}
+
+// scimUserOf is scimUser for a token of its own.
+func (f *fixture) scimUserOf(token, name string) string {
+	f.Helper()
+	doc := &schema.Document{Attrs: scim.Attributes{"schemas": []any{scim.SchemaUser}, "userName": name, "active": true}}
+	r, err := f.resources.Create(f.Context(), f.provisioner(token), f.registry.Type(typeUser), doc, query.Load{})
 	if err != nil {
 		f.Fatal(err)
 	}

@@ -42,21 +42,18 @@ func adminBlock(old, next scim.Attributes) error {
 type userDeletion struct{ s *Service }
 
 type deletionState struct {
-	set Settings
-	l   *leave
+	snap *snapshot
+	l    *leave
 }
 
 func (r userDeletion) Before(ctx context.Context, w *resources.Write) error {
-	set, _, err := r.s.Settings(ctx, w.Key.Org)
-	if err != nil {
-		return err
-	}
 	l := &leave{key: w.Key, at: w.At, invites: &departure{}}
-	p, _, err := r.s.person(ctx, w.Key.Org, w.Key.ID)
+	p, snap, err := r.s.person(ctx, w.Key.Org, w.Key.ID)
 	if known, ok := errors.AsType[*scim.Error](err); ok && known.Status == http.StatusNotFound {
 		// The step says so, unless another operation of the same Bulk request makes the user before.
-		w.State = &deletionState{set, l}
-		return nil
+		snap, err = r.s.fresh(ctx, w.Key.Org)
+		w.State = &deletionState{snap, l}
+		return err
 	}
 	if err != nil {
 		return err
@@ -64,18 +61,21 @@ func (r userDeletion) Before(ctx context.Context, w *resources.Write) error {
 	if l, err = r.s.leaver(ctx, w.Key.Org, p, true); err != nil {
 		return fail(typeUser, err)
 	}
-	w.State = &deletionState{set, l}
+	w.State = &deletionState{snap, l}
 	return nil
 }
 
 func (r userDeletion) Within(ctx context.Context, tx storage.Tx, w *resources.Write) error {
 	st, _ := w.State.(*deletionState)
+	if err := st.snap.admitClient(w); err != nil {
+		return err
+	}
 	if err := r.s.revokeInvitesOf(ctx, tx, w.Caller, st.l.invites, string(ActRemove), at(w.At)); err != nil {
 		return err
 	}
 	st.l.at = w.At
 	r.s.burials.note(w.Key.Org, w.At)
-	return r.s.bury(ctx, tx, w.Caller, st.l, seconds(st.set.Members.RemoveRetention))
+	return r.s.bury(ctx, tx, w.Caller, st.l, seconds(st.snap.settings.Members.RemoveRetention))
 }
 
 // userCreation gives somebody whom the same client deleted, and makes again with the same externalId, their id back: a

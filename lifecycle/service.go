@@ -27,6 +27,8 @@ type Options struct {
 	Outbox  Outbox        // nil: nothing can be mailed
 	Domains *mail.Domains // nil: the lists that come with the program
 	Metrics Metrics       // nil counts nothing
+
+	Resolver Resolver // of the proofs of domains; nil: none can be proved
 }
 
 // Service is the transitions. It is safe for concurrent use.
@@ -44,6 +46,7 @@ type Service struct {
 	pages     string
 	outbox    Outbox
 	counted   Metrics
+	resolver  Resolver
 	domains   func() (*mail.Domains, error)
 	wake      chan struct{} // tells RunJobs that there is something to do
 }
@@ -65,6 +68,9 @@ func New(ctx context.Context, o Options) (*Service, error) {
 	if s.counted == nil {
 		s.counted = noMetrics{}
 	}
+	if s.resolver = o.Resolver; s.resolver == nil {
+		s.resolver = noResolver{}
+	}
 	if s.outbox == nil {
 		s.outbox = noOutbox{}
 	}
@@ -74,7 +80,7 @@ func New(ctx context.Context, o Options) (*Service, error) {
 	s.hang()
 	s.inviteRules()
 	s.joinRules()
-	s.resources.Admission(s.admitClient)
+	s.resources.Admission(s.admitToken)
 	return s, nil
 }
 

@@ -21,6 +21,7 @@ const (
 type snapshot struct {
 	*Catalogue
 	connections *connections
+	domains     *ownDomains
 	settings    Settings
 	buried      bool // somebody was removed, of whom something is kept
 	epoch       int64
@@ -80,7 +81,7 @@ func (s *Service) fresh(ctx context.Context, org scim.OrgID) (*snapshot, error) 
 		return nil, err
 	}
 	if have := s.snapshots.get(org); have != nil && e != nil && have.epoch == e.Value.N {
-		next.Catalogue, next.connections, next.epoch = have.Catalogue, have.connections, have.epoch
+		next.Catalogue, next.connections, next.domains, next.epoch = have.Catalogue, have.connections, have.domains, have.epoch
 		s.snapshots.put(org, next)
 		return next, nil
 	}
@@ -98,6 +99,9 @@ func (s *Service) fresh(ctx context.Context, org scim.OrgID) (*snapshot, error) 
 		return nil, err
 	}
 	if next.connections, err = s.readConnections(ctx, org); err != nil {
+		return nil, err
+	}
+	if next.domains, err = s.readDomains(ctx, org); err != nil {
 		return nil, err
 	}
 	s.snapshots.put(org, next)

@@ -23,6 +23,9 @@ func (userCheck) Check(w *resources.Write) error {
 		return err
 	}
 	snap, _ := w.Prepared.(*snapshot)
+	if err := snap.admitClient(w); err != nil {
+		return err
+	}
 	return snap.admitOccupation(w)
 }
 

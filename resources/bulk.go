@@ -75,22 +75,22 @@ func (s *Service) Bulk(ctx context.Context, c scim.Caller, ops []scim.BulkOperat
 	if err != nil {
 		return nil, err
 	}
-	return b.results(errs), nil
+	return b.results(ctx, errs), nil
 }
 
 // results maps what became of the steps to the operations.
-func (b *bulk) results(errs []error) []scim.BulkResult {
+func (b *bulk) results(ctx context.Context, errs []error) []scim.BulkResult {
 	results := make([]scim.BulkResult, len(b.ops))
 	for k := range b.steps {
 		step := &b.steps[k]
 		for _, i := range step.ops {
-			results[i] = b.result(i, step, errs, errs[k])
+			results[i] = b.result(ctx, i, step, errs, errs[k])
 		}
 	}
 	return results
 }
 
-func (b *bulk) result(i int, step *bulkStep, errs []error, err error) scim.BulkResult {
+func (b *bulk) result(ctx context.Context, i int, step *bulkStep, errs []error, err error) scim.BulkResult {
 	op := &b.ops[i]
 	r := scim.BulkResult{}
 	if op.def != nil {
@@ -117,7 +117,7 @@ func (b *bulk) result(i int, step *bulkStep, errs []error, err error) scim.BulkR
 		r.Err = scim.Conflict("the operation with bulkId %q, which this one and others refer to in a circle, failed",
 			clip(b.ops[step.culprit].BulkID))
 	default:
-		r.Err = fail(b.caller, op.def, err)
+		r.Err = failed(ctx, b.caller, op.def, err)
 	}
 	if e, ok := errors.AsType[*scim.Error](r.Err); ok {
 		r.Status = e.Status

@@ -23,7 +23,7 @@ func (s *Service) Create(ctx context.Context, c scim.Caller, t *schema.ResourceT
 	}
 	e, err := s.creation(ctx, w, d, doc, s.hashSecrets)
 	if err != nil {
-		return nil, err
+		return nil, failed(ctx, c, d, err)
 	}
 	// The id of a new resource is not known to anyone, so no group can list it yet; and a group has just the members
 	// that it is created with. What need not be asked is not.
@@ -35,7 +35,7 @@ func (s *Service) Create(ctx context.Context, c scim.Caller, t *schema.ResourceT
 		rec, err = s.revive(ctx, w, d, taken, doc, e.Secret)
 	}
 	if err != nil {
-		return nil, fail(c, d, err)
+		return nil, failed(ctx, c, d, err)
 	}
 	load.Members, load.Groups = load.Members && have.Members, load.Groups && have.Groups
 	return s.answer(ctx, c, d, rec, load)

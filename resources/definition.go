@@ -1,6 +1,7 @@
 package resources
 
 import (
+	"context"
 	"errors"
 	"fmt"
 
@@ -37,6 +38,9 @@ type Definition struct {
 	Check Checker
 	// OnCreate, OnUpdate and OnDelete are what such a write means beside its own document; see [Rules].
 	OnCreate, OnUpdate, OnDelete Rules
+	// Refused is told of a write that did not happen, outside of any transaction, and returns what the client is told. It
+	// is for refusals that somebody else must hear of.
+	Refused func(ctx context.Context, c scim.Caller, err error) error
 	// View serves what no document holds; see [View].
 	View View
 
@@ -71,7 +75,7 @@ func Default() []*Definition {
 		User(), Group(), Role(), Entitlement(), Occupation(), Invite(), JoinRequest(),
 		Settings(), Epoch(), GroupGrant(), ChangeRequest(), Tombstone(),
 		Mail(), MailTemplate(), MailRoute(), MailAddress(), Limit(),
-		IdempotentRequest(), App(), Connection(),
+		IdempotentRequest(), App(), Connection(), Conflict(), Domain(),
 		Client(), ClientHandover(),
 		Login(), Proof(), Job(), JobPart(), JobTicket(),
 	}

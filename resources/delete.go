@@ -24,7 +24,7 @@ func (s *Service) Delete(ctx context.Context, c scim.Caller, t *schema.ResourceT
 		return err
 	}
 	if err := s.remove(ctx, w, d, deletion(c, pre)); err != nil {
-		return fail(c, d, err)
+		return failed(ctx, c, d, err)
 	}
 	return nil
 }

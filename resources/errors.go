@@ -16,6 +16,14 @@ const (
 	retryUnavailable = 5 * time.Second
 )
 
+// failed is fail for a write, of which the type may have something to note.
+func failed(ctx context.Context, c scim.Caller, d *Definition, err error) error {
+	if d != nil && d.Refused != nil {
+		err = d.Refused(ctx, c, err)
+	}
+	return fail(c, d, err)
+}
+
 // fail turns a failure of the store, or of a callback that it ran, into what the client may see. What has no row
 // here is not the client's to see: it passes through and becomes 500 at the edge.
 func fail(c scim.Caller, d *Definition, err error) error {

@@ -33,7 +33,7 @@ func (s *Service) Patch(ctx context.Context, c scim.Caller, t *schema.ResourceTy
 	var out outcome
 	rec, err := s.update(ctx, w, d, d.patching(w, pre, plan, secret, &out))
 	if err != nil {
-		return nil, fail(c, d, err)
+		return nil, failed(ctx, c, d, err)
 	}
 	out.join(c.Compat)
 	return s.answer(ctx, c, d, rec, load)

@@ -33,7 +33,7 @@ func (s *Service) Replace(ctx context.Context, c scim.Caller, t *schema.Resource
 	var out outcome
 	rec, err := s.update(ctx, w, d, d.replacement(w, pre, doc, secret, &out))
 	if err != nil {
-		return nil, fail(c, d, err)
+		return nil, failed(ctx, c, d, err)
 	}
 	out.join(c.Compat)
 	return s.answer(ctx, c, d, rec, load)

@@ -61,7 +61,7 @@ func userExtension() *schema.Schema {
 // and their writes shall not pay for it.
 func userExtensionSparse() []string {
 	return under(scim.SchemaRollcallUser,
-		"occupation", "managedBy.value", "expiresAt", "deactivation.until")
+		"occupation", "origin", "managedBy.value", "expiresAt", "deactivation.until")
 }
 
 // userExtensionKept are attributes that administrators write: an identity provider, which replaces a person by what

@@ -27,6 +27,12 @@ type Rewriter interface {
 	Rewrite(ctx context.Context, c scim.Caller, e query.Expr) (query.Expr, error)
 }
 
+// Scoper is a View of a type of which not every caller is shown all.
+type Scoper interface {
+	// Scope is what the resources that lists show the caller have in common; nil for no bound.
+	Scope(ctx context.Context, c scim.Caller) (query.Expr, error)
+}
+
 // SetView makes v the view of the type called name, once the registry stands: a view needs what needs the registry.
 func (r *Registry) SetView(name scim.TypeName, v View) {
 	r.definitions[name].View = v
@@ -117,6 +123,18 @@ func (s *Service) viewed(ctx context.Context, c scim.Caller, q *query.Query) (pa
 		if r, ok := d.View.(Rewriter); ok && d.asks(src.Where) {
 			if src.Where, err = r.Rewrite(ctx, c, src.Where); err != nil {
 				return nil, false, fail(c, d, err)
+			}
+		}
+		if r, ok := d.View.(Scoper); ok {
+			scope, err := r.Scope(ctx, c)
+			if err != nil {
+				return nil, false, fail(c, d, err)
+			}
+			if scope != nil && src.Where != nil {
+				scope = query.And{src.Where, scope}
+			}
+			if scope != nil {
+				src.Where = scope
 			}
 		}
 		q.Load.Groups = q.Load.Groups || q.Load.Computed && d.Groups != ""

@@ -56,7 +56,7 @@ func openDatabase(ctx context.Context, c *Config, m *metrics.Metrics) (*database
 	}
 	people, err := lifecycle.New(ctx, lifecycle.Options{
 		Store: store, Registry: registry, Resources: service, Now: time.Now, NewID: newID, Random: rand.Reader,
-		PublicURL: c.Mail.PublicURL, Outbox: post,
+		PublicURL: c.Mail.PublicURL, Outbox: post, Resolver: systemDNS{},
 	})
 	if err != nil {
 		service.Close()

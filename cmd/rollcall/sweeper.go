@@ -60,13 +60,14 @@ func sweep(ctx context.Context, db *database) error {
 	var errs []error
 	for _, id := range ids {
 		_, err1 := db.people.Sweep(ctx, id)
-		var err2, err3, err4 error
+		var err2, err3, err4, err5 error
 		if id != scim.SystemOrg {
 			_, err2 = db.people.SweepArrivals(ctx, id)
 			err3 = db.people.SweepMembers(ctx, id)
 			_, err4 = db.people.SweepJobs(ctx, id)
+			err5 = db.people.SweepDomains(ctx, id)
 		}
-		errs = append(errs, err1, err2, err3, err4)
+		errs = append(errs, err1, err2, err3, err4, err5)
 		if ctx.Err() != nil {
 			break
 		}
