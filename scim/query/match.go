@@ -34,16 +34,16 @@ func Match(e Expr, doc scim.Attributes) bool {
 	case Const:
 		return bool(e)
 	case Present:
-		return anyValue(doc, e.Field.Steps, present)
+		return AnyValue(doc, e.Field.Steps, IsPresent)
 	case Any:
-		return anyValue(doc, e.Field.Steps, func(v any) bool {
+		return AnyValue(doc, e.Field.Steps, func(v any) bool {
 			el, ok := v.(scim.Attributes)
 			return ok && len(el) > 0 && Match(e.Where, el)
 		})
 	case Compare:
 		found := false
-		hit := anyValue(doc, e.Field.Steps, func(v any) bool {
-			if !present(v) {
+		hit := AnyValue(doc, e.Field.Steps, func(v any) bool {
+			if !IsPresent(v) {
 				return false
 			}
 			found = true
@@ -54,11 +54,12 @@ func Match(e Expr, doc scim.Attributes) bool {
 	return false
 }
 
-// anyValue calls f on each value that steps lead to, through arrays, until f is true.
-func anyValue(v any, steps []string, f func(any) bool) bool {
+// AnyValue calls f on each value that steps lead to in v, a document or a part of one, through arrays, until f is true. It
+// reports whether f was.
+func AnyValue(v any, steps []string, f func(any) bool) bool {
 	if a, ok := v.([]any); ok {
 		for _, el := range a {
-			if anyValue(el, steps, f) {
+			if AnyValue(el, steps, f) {
 				return true
 			}
 		}
@@ -72,11 +73,11 @@ func anyValue(v any, steps []string, f func(any) bool) bool {
 		return false
 	}
 	next, ok := m[steps[0]]
-	return ok && anyValue(next, steps[1:], f)
+	return ok && AnyValue(next, steps[1:], f)
 }
 
-// present is what `pr` means for one value: false and 0 are present, "" and {} are not.
-func present(v any) bool {
+// IsPresent is what `pr` means for one value: false and 0 are present, "" and {} are not.
+func IsPresent(v any) bool {
 	switch v := v.(type) {
 	case nil:
 		return false
@@ -84,13 +85,13 @@ func present(v any) bool {
 		return v != ""
 	case scim.Attributes:
 		for _, s := range v {
-			if present(s) {
+			if IsPresent(s) {
 				return true
 			}
 		}
 		return false
 	case []any:
-		return slices.ContainsFunc(v, present)
+		return slices.ContainsFunc(v, IsPresent)
 	}
 	return true
 }
@@ -199,7 +200,7 @@ func compareIntFloat(i int64, f float64) int {
 // element, else of the first that has one (RFC 7644 3.4.2.3); false if it has none.
 func SortValue(f Field, doc scim.Attributes) (Value, bool) {
 	v, ok := sortValue(doc, f.Steps)
-	if !ok || !present(v) {
+	if !ok || !IsPresent(v) {
 		return Value{}, false
 	}
 	return ValueOf(f, v)
@@ -209,13 +210,13 @@ func sortValue(v any, steps []string) (any, bool) {
 	if a, ok := v.([]any); ok {
 		for _, el := range a {
 			if m, ok := el.(scim.Attributes); ok && m["primary"] == true {
-				if s, ok := sortValue(el, steps); ok && present(s) {
+				if s, ok := sortValue(el, steps); ok && IsPresent(s) {
 					return s, true
 				}
 			}
 		}
 		for _, el := range a {
-			if s, ok := sortValue(el, steps); ok && present(s) {
+			if s, ok := sortValue(el, steps); ok && IsPresent(s) {
 				return s, true
 			}
 		}

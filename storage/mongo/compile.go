@@ -194,10 +194,10 @@ func (k *compiler) any(e query.Any) cond {
 			if t.Op == query.Ne {
 				continue // true of an element without the attribute
 			}
-			f := within(&e.Field, &t.Field)
+			f := query.Within(&e.Field, &t.Field)
 			c = k.compare(&f, t.Op, t.Value)
 		case query.Present:
-			f := within(&e.Field, &t.Field)
+			f := query.Within(&e.Field, &t.Field)
 			c = k.present(&f)
 		default:
 			continue
@@ -208,14 +208,6 @@ func (k *compiler) any(e query.Any) cond {
 		list = append(list, c)
 	}
 	return conjunction(list, false)
-}
-
-// within is the field of an element as a field of the document.
-func within(outer, inner *query.Field) query.Field {
-	f := *inner
-	f.Steps = slices.Concat(outer.Steps, inner.Steps)
-	f.Multi = inner.Multi || outer.Multi
-	return f
 }
 
 // indexOf is the index of a field, whatever way it compares.
@@ -229,7 +221,7 @@ func (k *compiler) indexOf(f *query.Field) *attr {
 }
 
 func (k *compiler) present(f *query.Field) cond {
-	if k.relation(f) != "" {
+	if k.t.Relation(f) != "" {
 		return maybe
 	}
 	a := k.indexOf(f)
@@ -260,7 +252,7 @@ func (k *compiler) lacks(a *attr) cond {
 }
 
 func (k *compiler) compare(f *query.Field, op query.Op, v query.Value) cond {
-	if rel := k.relation(f); rel != "" {
+	if rel := k.t.Relation(f); rel != "" {
 		return k.relationCompare(rel, f, op, v)
 	}
 	if !storable(v.Str) {

@@ -45,13 +45,7 @@ func (s *Store) newInsert(k storage.Key, at time.Time, e *storage.Edit) (*insert
 		return nil, err
 	}
 	ins := &insert{t: t, key: k, at: scim.Millis(at), draft: t.newDraft(e), change: e.Change}
-	secret := make(scim.Attributes, len(e.Secret))
-	for name, v := range e.Secret {
-		if v != nil {
-			secret[name] = v
-		}
-	}
-	ins.secret = encodeSecret(secret)
+	ins.secret = encodeSecret(e.SecretsAfter(nil))
 	if t.Members != "" {
 		ins.add = distinct(e.Members.Add)
 	}

@@ -194,10 +194,7 @@ type current struct {
 // Record implements storage.Current. The callback gets a copy: what it does to it must not reach the comparison
 // with what it returns.
 func (c *current) Record() *storage.Record {
-	r := c.rec
-	r.Doc = append([]byte(nil), c.rec.Doc...)
-	r.Secret = scim.CloneAttributes(c.rec.Secret)
-	return &r
+	return c.rec.Copy()
 }
 
 // HasMembers implements storage.Current.

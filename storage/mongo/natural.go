@@ -124,19 +124,20 @@ func (t *resourceType) shadow(doc scim.Attributes) (values, sorts bson.D, odd bs
 // values are the distinct values of a field; strange: a present one is not of the field's kind.
 func (a *attr) values(doc scim.Attributes) (list bson.A, strange bool) {
 	seen := make(map[any]bool)
-	eachValue(doc, a.field().Steps, func(v any) {
-		if !present(v) {
-			return
+	query.AnyValue(doc, a.field().Steps, func(v any) bool {
+		if !query.IsPresent(v) {
+			return false
 		}
 		q, ok := query.ValueOf(*a.field(), v)
 		if !ok {
 			strange = true
-			return
+			return false
 		}
 		if w := indexed(q); !seen[w] {
 			seen[w] = true
 			list = append(list, w)
 		}
+		return false
 	})
 	return list, strange
 }

@@ -1,7 +1,6 @@
 package mongo
 
 import (
-	"cmp"
 	"context"
 	"slices"
 
@@ -184,7 +183,7 @@ func (r *runner) collect(ctx context.Context, p *plan, want, offset int, all *in
 			switch {
 			case len(found) < want && p.ordered:
 				found = append(found, c)
-			case !p.ordered && want > 0 && r.inRange(&c.pos):
+			case !p.ordered && want > 0 && r.q.Admits(&c.pos):
 				found = r.keep(found, c, want)
 			}
 			return all != nil || !p.ordered || len(found) < want
@@ -220,46 +219,11 @@ func (r *runner) keep(found []candidate, c candidate, want int) []candidate {
 
 // order is the query's order, turned around for a page before a position.
 func (r *runner) order(a, b candidate) int {
-	n := r.comparePositions(&a.pos, &b.pos)
+	n := r.q.Compare(&a.pos, &b.pos)
 	if r.q.Before != nil {
 		return -n
 	}
 	return n
-}
-
-func (r *runner) comparePositions(a, b *query.Position) int {
-	if r.q.Sorted {
-		n := 0
-		switch {
-		case a.Absent && b.Absent:
-		case a.Absent:
-			n = 1
-		case b.Absent:
-			n = -1
-		case a.Value.Kind != b.Value.Kind:
-			n = cmp.Compare(a.Value.Kind, b.Value.Kind) // of different types; any order that stays will do
-		default:
-			n = query.CompareValues(a.Value, b.Value)
-		}
-		if n != 0 && r.q.Desc {
-			return -n
-		}
-		if n != 0 {
-			return n
-		}
-	}
-	return cmp.Compare(a.ID, b.ID)
-}
-
-// inRange applies After and Before to a candidate that comes in no order.
-func (r *runner) inRange(p *query.Position) bool {
-	switch {
-	case r.q.After != nil:
-		return r.comparePositions(p, r.q.After) > 0
-	case r.q.Before != nil:
-		return r.comparePositions(p, r.q.Before) < 0
-	}
-	return true
 }
 
 const (

@@ -12,16 +12,6 @@ import (
 	"rollcall/storage"
 )
 
-// relation names the relation that a field asks about, "" for a field of the document.
-func (k *compiler) relation(f *query.Field) string {
-	switch f.Steps[0] {
-	case "":
-	case k.t.Members, k.t.Groups:
-		return f.Steps[0]
-	}
-	return ""
-}
-
 // relationCompare compiles "members.value eq" and "groups.value eq" to the ids that the relation gives; other
 // questions about relations are for query.Match.
 func (k *compiler) relationCompare(rel string, f *query.Field, op query.Op, v query.Value) cond {
@@ -149,39 +139,6 @@ func matchDoc(t *resourceType, r *storage.Record) (scim.Attributes, error) {
 	if err != nil {
 		return nil, err
 	}
-	doc["id"] = r.ID
-	doc["meta"] = scim.Attributes{
-		"resourceType": string(t.Name), "created": scim.FormatTime(r.Created),
-		"lastModified": scim.FormatTime(r.Modified), "version": scim.ETag(r.Version),
-	}
-	if len(r.Members) > 0 {
-		list := make([]any, len(r.Members))
-		for i, m := range r.Members {
-			list[i] = element(m.ID, "type", string(m.Type), m.Display)
-		}
-		doc[t.Members] = list
-	}
-	if len(r.Groups) > 0 {
-		list := make([]any, len(r.Groups))
-		for i, g := range r.Groups {
-			kind := "indirect"
-			if g.Direct {
-				kind = "direct"
-			}
-			list[i] = element(g.ID, "type", kind, g.Display)
-		}
-		doc[t.Groups] = list
-	}
+	t.Complete(doc, r, true)
 	return doc, nil
-}
-
-func element(id, name, kind, display string) scim.Attributes {
-	el := scim.Attributes{"value": id}
-	if kind != "" {
-		el[name] = kind
-	}
-	if display != "" {
-		el["display"] = display
-	}
-	return el
 }

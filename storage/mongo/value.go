@@ -1,7 +1,6 @@
 package mongo
 
 import (
-	"slices"
 	"time"
 	"unicode/utf8"
 
@@ -80,42 +79,3 @@ func storable(s string) bool { return utf8.ValidString(s) }
 func dateTime(t time.Time) bson.DateTime { return bson.DateTime(scim.Millis(t).UnixMilli()) }
 
 func instant(ms int64) time.Time { return time.UnixMilli(ms).UTC() }
-
-// eachValue calls f on each value that steps lead to, through arrays, as query.Match walks.
-func eachValue(v any, steps []string, f func(any)) {
-	if a, ok := v.([]any); ok {
-		for _, el := range a {
-			eachValue(el, steps, f)
-		}
-		return
-	}
-	if len(steps) == 0 {
-		if v != nil {
-			f(v)
-		}
-		return
-	}
-	if m, ok := v.(scim.Attributes); ok {
-		if next, ok := m[steps[0]]; ok {
-			eachValue(next, steps[1:], f)
-		}
-	}
-}
-
-// present is what query.Match takes for present in a leaf.
-func present(v any) bool {
-	switch v := v.(type) {
-	case string:
-		return v != ""
-	case scim.Attributes:
-		for _, s := range v {
-			if present(s) {
-				return true
-			}
-		}
-		return false
-	case []any:
-		return slices.ContainsFunc(v, present)
-	}
-	return v != nil
-}

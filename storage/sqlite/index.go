@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"rollcall/scim"
@@ -80,25 +79,26 @@ func attrRows(dst []row, a *attr, doc scim.Attributes) []row {
 	}
 	there := false
 	start := len(dst)
-	eachValue(doc, f.Steps, func(v any) {
-		if !present(v) {
-			return
+	query.AnyValue(doc, f.Steps, func(v any) bool {
+		if !query.IsPresent(v) {
+			return false
 		}
 		there = true
 		q, ok := query.ValueOf(*f, v)
 		if !ok {
-			return
+			return false
 		}
 		w := indexed(q)
 		if sorted && w == first {
-			return
+			return false
 		}
 		for _, r := range dst[start:] {
 			if r.value == w {
-				return
+				return false
 			}
 		}
 		dst = append(dst, row{attr: a, value: w, first: notFirst})
+		return false
 	})
 	if !sorted && (there || !a.sparse) {
 		absent := row{attr: a, value: value{}, first: isFirst}
@@ -108,45 +108,6 @@ func attrRows(dst []row, a *attr, doc scim.Attributes) []row {
 		dst = append(dst, absent)
 	}
 	return dst
-}
-
-// eachValue calls f on each value that steps lead to, through arrays, as query.Match walks.
-func eachValue(v any, steps []string, f func(any)) {
-	if a, ok := v.([]any); ok {
-		for _, el := range a {
-			eachValue(el, steps, f)
-		}
-		return
-	}
-	if len(steps) == 0 {
-		if v != nil {
-			f(v)
-		}
-		return
-	}
-	if m, ok := v.(scim.Attributes); ok {
-		if next, ok := m[steps[0]]; ok {
-			eachValue(next, steps[1:], f)
-		}
-	}
-}
-
-// present is what query.Match takes for present in a leaf.
-func present(v any) bool {
-	switch v := v.(type) {
-	case string:
-		return v != ""
-	case scim.Attributes:
-		for _, s := range v {
-			if present(s) {
-				return true
-			}
-		}
-		return false
-	case []any:
-		return slices.ContainsFunc(v, present)
-	}
-	return v != nil
 }
 
 // key is one unique key of a record.

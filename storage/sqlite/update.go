@@ -169,18 +169,7 @@ func (s *Store) newUpdate(t *resourceType, k storage.Key, r *storedRecord, at ti
 		}
 	}
 	if len(e.Secret) > 0 {
-		merged := scim.CloneAttributes(r.rec.Secret)
-		if merged == nil {
-			merged = make(scim.Attributes, len(e.Secret))
-		}
-		for name, v := range e.Secret {
-			if v == nil {
-				delete(merged, name)
-			} else {
-				merged[name] = v
-			}
-		}
-		u.secret = encodeSecret(merged)
+		u.secret = encodeSecret(e.SecretsAfter(r.rec.Secret))
 		u.newSecret = !bytes.Equal(u.secret, encodeSecret(r.rec.Secret))
 	}
 	if t.Members != "" {

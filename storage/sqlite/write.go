@@ -105,13 +105,7 @@ func (s *Store) newInsert(k storage.Key, at time.Time, e *storage.Edit) (*insert
 	}
 	ins := &insert{s: s, t: t, key: k, at: at, draft: d, change: e.Change}
 	ins.change.Values = nil // they are in the draft
-	secret := make(scim.Attributes, len(e.Secret))
-	for name, v := range e.Secret {
-		if v != nil {
-			secret[name] = v
-		}
-	}
-	ins.secret = encodeSecret(secret)
+	ins.secret = encodeSecret(e.SecretsAfter(nil))
 	if t.Members != "" {
 		ins.add = e.Members.Add
 	}
