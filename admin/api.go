@@ -49,6 +49,7 @@ func (a *API) endpoints() {
 	a.memberListEndpoint()
 	a.profileEndpoints()
 	a.myOrganizationEndpoints()
+	a.passwordEndpoints()
 	a.appEndpoints()
 	a.clientEndpoints()
 	a.reassignEndpoint()

@@ -53,7 +53,7 @@ func (b *mailbox) read(address string) *httptest.ResponseRecorder {
 		}
 		if _, fragment, ok := strings.Cut(v.Link, "#"); ok {
 			if values, err := url.ParseQuery(fragment); err == nil {
-				out["token"], out["invite"] = values.Get("token"), values.Get("invite")
+				out["token"], out["invite"], out["reset"] = values.Get("token"), values.Get("invite"), values.Get("reset")
 			}
 		}
 		for name, text := range out {

@@ -19,3 +19,12 @@ func (s *Service) pageLink(page string, values ...string) string {
 func (s *Service) inviteLink(org, id, token string) string {
 	return s.pageLink("invite", "org", org, "invite", id, "token", token)
 }
+
+// resetLink is the link of a password reset: to the organization's page, or Rollcall's own.
+func (s *Service) resetLink(page, org, id, token string) string {
+	if page == "" {
+		return s.pageLink("password-reset", "org", org, "reset", id, "token", token)
+	}
+	v := url.Values{"org": {org}, "reset": {id}, "token": {token}}
+	return page + "#" + v.Encode()
+}

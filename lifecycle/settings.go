@@ -3,6 +3,7 @@ package lifecycle
 import (
 	"context"
 	"errors"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -105,7 +106,10 @@ type OccupationSettings struct {
 
 // PasswordSettings say how passwords are reset.
 type PasswordSettings struct {
-	Mode string `json:"mode" enum:"off,link,local"`
+	Mode       string `json:"mode" enum:"off,link,local" doc:"link: an application sets passwords and learns that the mailbox was proved; local: Rollcall keeps their hashes; off: people sign in elsewhere"`
+	Page       string `json:"page,omitempty" maxLength:"500" doc:"URL of the page that reset links lead to; Rollcall's own without"`
+	Elsewhere  string `json:"elsewhere,omitempty" maxLength:"500" doc:"URL of the page where people reset their passwords if the mode is off"`
+	AdminLinks bool   `json:"adminLinks,omitempty" doc:"Administrators may be given reset links to hand out"`
 }
 
 // WelcomeSettings say whether people are welcomed by mail.
@@ -247,11 +251,25 @@ func (v *Settings) check() error {
 		within("members.deactivatedReviewSeconds", v.Members.DeactivatedReview, 0, 365*day),
 		oneOf("occupation.unknown", v.Occupation.Unknown, "reject", "keepAsText", "create", "mapToDefault"),
 		oneOf("passwords.mode", v.Passwords.Mode, "off", "link", "local"),
+		webPage("passwords.page", v.Passwords.Page),
+		webPage("passwords.elsewhere", v.Passwords.Elsewhere),
 		oneOf("welcome.mode", v.Welcome.Mode, "off", "auto", "manual"),
 		oneOf("provisioning.authority", v.Provision.Authority, "strict", "claimed", "shared"),
 		oneOf("provisioning.deletedReturn", v.Provision.DeletedReturn, "restore", "newId"),
 		oneOf("seatsFreeOn", v.SeatsFreeOn, "deactivate", "remove"),
 	)
+}
+
+// webPage refuses what is no absolute address of a page; empty is none.
+func webPage(path, text string) error {
+	if text == "" {
+		return nil
+	}
+	u, err := url.Parse(text)
+	if err != nil || len(text) > 500 || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.User != nil || u.Fragment != "" || strings.ContainsAny(text, " \"<>\\#") {
+		return invalid(path, "malformed", "must be an absolute http or https URL of at most 500 characters, without a fragment")
+	}
+	return nil
 }
 
 func firstError(errs ...error) error {

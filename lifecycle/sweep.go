@@ -13,11 +13,12 @@ import (
 // sweepBatch is how many records of a type one sweep of an organization removes at most.
 const sweepBatch = 500
 
-// Sweep removes what counts for nothing any more from an organization: counters of limits, and kept answers. Nothing
-// depends on it, since every use compares the time itself; it keeps the database small. It returns how many it removed.
+// Sweep removes what counts for nothing any more from an organization: counters of limits, kept answers, and password
+// resets whose time is long over. Nothing depends on it, since every use compares the time itself; it keeps the database
+// small. It returns how many it removed.
 func (s *Service) Sweep(ctx context.Context, org scim.OrgID) (int, error) {
 	removed := 0
-	for _, t := range []scim.TypeName{resources.TypeLimit, resources.TypeRequest} {
+	for _, t := range []scim.TypeName{resources.TypeLimit, resources.TypeRequest, resources.TypePasswordReset} {
 		n, err := s.sweep(ctx, org, t)
 		removed += n
 		if err != nil {

@@ -77,7 +77,7 @@ func Default() []*Definition {
 		Mail(), MailTemplate(), MailRoute(), MailAddress(), Limit(),
 		IdempotentRequest(), App(), Connection(), Conflict(), Domain(),
 		Client(), ClientHandover(),
-		Login(), Proof(), Job(), JobPart(), JobTicket(),
+		Login(), Proof(), Job(), JobPart(), JobTicket(), PasswordReset(),
 	}
 }
 

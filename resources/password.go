@@ -53,6 +53,11 @@ func opaque(plain string) []byte {
 	return []byte(plain)
 }
 
+// HashPassword returns what is stored of a password. It waits for its turn: hashing takes memory.
+func (s *Service) HashPassword(ctx context.Context, plain string) (string, error) {
+	return s.hasher.hash(ctx, plain)
+}
+
 // hashSecrets replaces the clear text of secrets by hashes; nil, which un-assigns, stays.
 func (s *Service) hashSecrets(ctx context.Context, secret scim.Attributes) (scim.Attributes, error) {
 	if len(secret) == 0 {
