@@ -23,7 +23,7 @@ const invitesPath = "/invites"
 func (a *app) invite() *cobra.Command {
 	return group("invite", "Invite people, and look after open invites",
 		"An invite is a mail, or a link to hand out, by which somebody becomes a member of the organization.",
-		a.inviteList(), a.inviteShow(), a.inviteCreate(), a.inviteBulk(), a.inviteChange(), a.inviteResend(), a.inviteRevoke(),
+		a.inviteList(), a.inviteShow(), a.inviteCreate(), a.inviteBulk(), a.inviteImport(), a.inviteChange(), a.inviteResend(), a.inviteRevoke(),
 		a.inviteLink(), a.inviteReissue(), a.inviteExport())
 }
 

@@ -23,7 +23,7 @@ const membersPath = "/members"
 func (a *app) member() *cobra.Command {
 	return group("member", "Look after the people of an organization",
 		"Members are the people of an organization. They are named by their ids.",
-		a.memberDeactivate(), a.memberActivate(), a.memberDetach(), a.memberRemove(), a.memberRestore(), a.memberErase(), a.memberRemoved(),
+		a.memberList(), a.memberShow(), a.memberBulk(), a.memberDeactivate(), a.memberActivate(), a.memberDetach(), a.memberRemove(), a.memberRestore(), a.memberErase(), a.memberRemoved(),
 		a.memberRole(), a.memberOccupation(), a.memberEntitle("modules", "module"), a.memberEntitle("sub-accounts", "sub-account"),
 		a.memberGrant(), a.memberExplain(), a.memberHistory(), a.memberAccess())
 }

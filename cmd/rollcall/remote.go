@@ -25,6 +25,8 @@ type remote struct {
 	token string // empty where none is needed
 	org   string // slug or id; empty: the token's, or the default
 	close func() error
+	// work, if there is one, gives jobs that wait some time: where no server does.
+	work func(context.Context) error
 }
 
 const (

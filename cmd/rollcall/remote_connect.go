@@ -90,6 +90,7 @@ func (w *where) connect(ctx context.Context, a *app) (*remote, error) {
 		return nil, errors.Join(err, db.close())
 	}
 	r.http, r.close = &http.Client{Transport: inProcess{api.Local()}}, db.close
+	r.work = func(ctx context.Context) error { _, err := db.people.RunJobsOnce(ctx); return err }
 	return r, nil
 }
 

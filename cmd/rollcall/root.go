@@ -62,7 +62,7 @@ and deactivate an organization's people and groups through /scim/v2.
 "rollcall serve" runs the server. The other commands look after its database; while a server holds it
 they talk to the server through a socket in the data directory, so they may be used at any time. With
 --store they use the same MongoDB as the servers do. Those about people (invite, member, join-request,
-role, occupation) also work from afar, with --server and a token.
+role, occupation, job) also work from afar, with --server and a token.
 
 Every setting can be given in a YAML file (--config FILE), in the environment (--ops-listen is
 ROLLCALL_OPS_LISTEN) and as a flag. A flag wins over the environment, the environment over the file.`,
@@ -76,7 +76,7 @@ ROLLCALL_OPS_LISTEN) and as a flag. A flag wins over the environment, the enviro
 		SilenceUsage:  true,
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	root.AddCommand(a.serve(), a.org(), a.token(), a.invite(), a.member(), a.joinRequest(), a.role(), a.occupation(), a.backup(), a.check(), a.migrate(), a.copy(), a.mail(), a.config(), a.healthcheck(), a.version())
+	root.AddCommand(a.serve(), a.org(), a.token(), a.invite(), a.member(), a.joinRequest(), a.role(), a.occupation(), a.job(), a.backup(), a.check(), a.migrate(), a.copy(), a.mail(), a.config(), a.healthcheck(), a.version())
 	checkArgs(root)
 	return root
 }
