@@ -26,6 +26,14 @@ func local(doc scim.Attributes) bool {
 	return false
 }
 
+// hasLocals reports whether somebody of the organization came another way than by a client.
+func (s *Service) hasLocals(ctx context.Context, org scim.OrgID) (bool, error) {
+	page, err := s.store.Query(ctx, org, query.Query{
+		Sources: []query.Source{{Type: typeUser, Where: query.Present{Field: s.field(typeUser, originPath)}}}, Limit: 1,
+	})
+	return len(page.Records) > 0, fail(typeUser, err)
+}
+
 // manager is the id of the connection that is marked as the person's; "" if none is.
 func manager(doc scim.Attributes) string {
 	m, _ := extension(doc, "managedBy").(scim.Attributes)

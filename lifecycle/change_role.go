@@ -216,7 +216,7 @@ func (s *Service) editUser(ctx context.Context, tx storage.Tx, c scim.Caller, p 
 		if err := d.Validate(next); err != nil {
 			return nil, err
 		}
-		return d.NewEdit(c, storage.OpPatch, old, next, nil), nil
+		return d.NewEdit(c, storage.OpPatch, old, next, noteLocal(cur.Record().Secret, old, next)), nil
 	})
 	if errors.Is(err, storage.ErrNotFound) {
 		return notFound(typeUser)

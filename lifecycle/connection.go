@@ -60,12 +60,13 @@ func (s *Service) readConnections(ctx context.Context, org scim.OrgID) (*connect
 	return c, nil
 }
 
-// of is the connection that a token belongs to: its id, and what was decided about it.
+// of is the connection that a token belongs to: its id, and what was decided about it, nothing if it is a connection by
+// itself.
 func (c *connections) of(token string) (id string, v connection) {
 	if r := c.byToken[token]; r != nil {
 		return r.Key.ID, r.Value
 	}
-	return token, connection{Tokens: []string{token}}
+	return token, connection{}
 }
 
 // create reports whether a connection brings new occupations into the catalogue.

@@ -66,6 +66,7 @@ func (s *Service) AcceptInvite(ctx context.Context, who Visitor, in Acceptance) 
 		}
 		err := a.run(ctx)
 		if err == nil {
+			s.snapshots.forget(v.org.ID) // there is somebody now who came another way than by a client
 			s.counted.Invite(inviteAccepted)
 			s.counted.InviteAccepted(a.now.Sub(a.invite.Created))
 			break

@@ -180,7 +180,7 @@ func (p *entrant) add(ctx context.Context, tx storage.Tx) error {
 		if err := d.Validate(next); err != nil {
 			return nil, err
 		}
-		return d.NewEdit(p.caller, storage.OpPatch, old, next, nil), nil
+		return d.NewEdit(p.caller, storage.OpPatch, old, next, noteLocal(cur.Record().Secret, old, next)), nil
 	})
 	return moved(err)
 }

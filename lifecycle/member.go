@@ -245,7 +245,7 @@ func (s *Service) changeUser(ctx context.Context, tx storage.Writer, c scim.Call
 		if err := d.Validate(next); err != nil {
 			return nil, err
 		}
-		return d.NewEdit(c, storage.OpPatch, old, next, nil), nil
+		return d.NewEdit(c, storage.OpPatch, old, next, noteLocal(cur.Record().Secret, old, next)), nil
 	})
 	return rec, err
 }

@@ -1,12 +1,15 @@
 package lifecycle
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"maps"
 	"net/http"
 	"sync"
 	"time"
 
+	"rollcall/mail"
 	"rollcall/resources"
 	"rollcall/scim"
 	"rollcall/scim/query"
@@ -83,14 +86,17 @@ func (r userDeletion) Within(ctx context.Context, tx storage.Tx, w *resources.Wr
 type userCreation struct{ s *Service }
 
 func (r userCreation) Before(ctx context.Context, w *resources.Write) error {
-	w.Alone = true
-	id, _ := w.Doc["externalId"].(string)
-	if id == "" || w.Fixed || w.Caller.Actor.Kind != actorToken {
+	if w.Caller.Actor.Kind != actorToken { // Within notes what they write
 		return nil
 	}
-	snap, err := r.s.snapshot(ctx, w.Key.Org)
-	if err != nil {
+	w.Alone = true
+	snap, _ := w.Prepared.(*snapshot)
+	if err := r.addressTaken(ctx, snap, w.Key.Org, w.Doc); err != nil {
 		return err
+	}
+	id, _ := w.Doc["externalId"].(string)
+	if id == "" || w.Fixed {
+		return nil
 	}
 	if snap.settings.Provision.DeletedReturn != "restore" || !snap.buried && !r.s.burials.recent(w.Key.Org, w.At) {
 		return nil
@@ -100,8 +106,9 @@ func (r userCreation) Before(ctx context.Context, w *resources.Write) error {
 	if err != nil {
 		return err
 	}
+	mine, _ := snap.connections.of(w.Caller.Actor.ID)
 	for _, t := range list {
-		if t.Value.Client == w.Caller.Actor.ID && !t.Value.Erased && t.Value.PurgeAt.After(w.At) {
+		if by, _ := snap.connections.of(t.Value.Client); by == mine && !t.Value.Erased && t.Value.PurgeAt.After(w.At) {
 			w.Alone, w.State, w.Key.ID = false, t, t.Value.User
 			return r.stillBlocked(t, w.Doc)
 		}
@@ -120,8 +127,44 @@ func (r userCreation) stillBlocked(t *record[tombstone], doc scim.Attributes) er
 }
 
 func (r userCreation) Within(ctx context.Context, tx storage.Tx, w *resources.Write) error {
-	t, _ := w.State.(*record[tombstone])
-	return r.s.dropTombstone(ctx, tx, w.Caller, t, w.At)
+	if t, ok := w.State.(*record[tombstone]); ok {
+		return r.s.dropTombstone(ctx, tx, w.Caller, t, w.At)
+	}
+	if marks := noteLocal(nil, nil, w.Doc); marks != nil {
+		if w.Secret == nil {
+			w.Secret = scim.Attributes{}
+		}
+		maps.Copy(w.Secret, marks)
+	}
+	return nil
+}
+
+// addressTaken refuses that a client makes somebody under another name whose address a person has who came another way:
+// it would be the same person twice. The userName needs no look, since it is unique.
+func (r userCreation) addressTaken(ctx context.Context, snap *snapshot, org scim.OrgID, doc scim.Attributes) error {
+	if !snap.locals {
+		return nil
+	}
+	name, where := mail.Fold(text(doc["userName"])), query.Or{}
+	for _, e := range list(doc["emails"]) {
+		el, _ := e.(scim.Attributes)
+		if a := text(el["value"]); a != "" && mail.Fold(a) != name && len(where) < 2*maxSameAddress {
+			where = append(where, r.s.eq(typeUser, "userName", a), r.s.eq(typeUser, "emails.value", a))
+		}
+	}
+	if len(where) == 0 {
+		return nil
+	}
+	page, err := r.s.store.Query(ctx, org, query.Query{Sources: []query.Source{{Type: typeUser, Where: where}}, Limit: maxSameAddress})
+	if err != nil {
+		return fail(typeUser, err)
+	}
+	for i := range page.Records {
+		if other, err := scim.DecodeAttributes(page.Records[i].Doc); err != nil || local(other) {
+			return cmp.Or(err, error(scim.Uniqueness("emails.value")))
+		}
+	}
+	return nil
 }
 
 // burials remembers when this process last removed somebody from each organization, so that a client which makes the

@@ -24,6 +24,7 @@ type snapshot struct {
 	domains     *ownDomains
 	settings    Settings
 	buried      bool // somebody was removed, of whom something is kept
+	locals      bool // somebody came another way than by a client
 	epoch       int64
 	checked     time.Time
 }
@@ -78,6 +79,9 @@ func (s *Service) fresh(ctx context.Context, org scim.OrgID) (*snapshot, error) 
 	}
 	next := &snapshot{settings: set, checked: at}
 	if next.buried, err = s.hasTombstones(ctx, org); err != nil {
+		return nil, err
+	}
+	if next.locals, err = s.hasLocals(ctx, org); err != nil {
 		return nil, err
 	}
 	if have := s.snapshots.get(org); have != nil && e != nil && have.epoch == e.Value.N {

@@ -26,6 +26,7 @@ func (userCheck) Check(w *resources.Write) error {
 	if err := snap.admitClient(w); err != nil {
 		return err
 	}
+	snap.keepLocal(w)
 	return snap.admitOccupation(w)
 }
 

@@ -65,7 +65,7 @@ func (d *Definition) patching(w *Write, pre scim.Precondition, plan *patch.Plan,
 		if res.Changed {
 			next = res.Doc
 			out.used = append(slices.Clip(out.used), d.normalize(p, next)...)
-			if err := d.checkUpdate(w, old, next); err != nil {
+			if err := d.checkUpdate(w, old, next, rec.Secret, nil); err != nil {
 				return nil, err
 			}
 			if err := d.Validate(next); err != nil {

@@ -57,7 +57,7 @@ func (d *Definition) replacement(w *Write, pre scim.Precondition, doc *schema.Do
 			return nil, err
 		}
 		out.used = d.normalize(p, next)
-		if err := d.checkUpdate(w, old, next); err != nil {
+		if err := d.checkUpdate(w, old, next, rec.Secret, doc.Null); err != nil {
 			return nil, err
 		}
 		if err := d.Validate(next); err != nil {

@@ -24,6 +24,10 @@ type Write struct {
 	// Secret is what the write stores beside the document, by name; see storage.Edit. Hooks may add to it what no
 	// answer may carry.
 	Secret scim.Attributes
+	// Stored are the secrets that the record has, and Null what the body of a replacement takes away by null or [] (see
+	// schema.Document). A Checker sees them; they are read-only.
+	Stored scim.Attributes
+	Null   []string
 	// Prepared is what the type's Checker prepared for the request; State is what Before left for Within.
 	Prepared, State any
 	// Alone is set by Before if this write means nothing beside its own document: it then needs no step, and Within does

@@ -38,12 +38,12 @@ func (d *Definition) check(w *Write) error {
 }
 
 // checkUpdate is check inside of the store's callback, which may run again: w stays as it is.
-func (d *Definition) checkUpdate(w *Write, old, next scim.Attributes) error {
+func (d *Definition) checkUpdate(w *Write, old, next, secret scim.Attributes, null []string) error {
 	if d.Check == nil {
 		return nil
 	}
 	mine := *w
-	mine.Old, mine.Doc = old, next
+	mine.Old, mine.Doc, mine.Stored, mine.Null = old, next, secret, null
 	return d.Check.Check(&mine)
 }
 
