@@ -41,9 +41,10 @@ func ascending(fields ...string) bson.D {
 	return d
 }
 
-// The indexes of memberships. Statements name theirs: both begin with the organization, and a server that has seen few
+// The indexes that statements name: a type has many that begin with the organization, memberships two, and a server that has seen few
 // memberships may take the one that reads all of them.
 const (
+	byID     = "org_id" // of each type
 	byGroup  = "org_group_mtype_member"
 	byMember = "org_member_group"
 )

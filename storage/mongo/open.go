@@ -88,6 +88,7 @@ type Store struct {
 	clients reader
 	options Options
 	client  *mongo.Client
+	routed  bool // through a mongos, which finds the shard by the shard key
 
 	circuit    circuit
 	queue      queue

@@ -152,7 +152,7 @@ func (s *reader) labels(ctx context.Context, org scim.OrgID, byType map[scim.Typ
 		}
 		for chunk := range chunks(distinct(ids)) {
 			cur, err := s.db.Collection(t.coll).Find(ctx, append(bson.D{{Key: "org", Value: string(org)}}, in("id", chunk)...),
-				options.Find().SetBatchSize(int32(len(chunk)+1)).
+				options.Find().SetHint(byID).SetBatchSize(int32(len(chunk)+1)).
 					SetProjection(bson.D{{Key: "_id", Value: 0}, {Key: "id", Value: 1}, {Key: "_label", Value: 1}, {Key: nestedField, Value: 1}}))
 			if err != nil {
 				return nil, err

@@ -129,8 +129,11 @@ func (q *sequencer) number(ctx context.Context, org scim.OrgID) (int, error) {
 		}
 		models := make([]mongo.WriteModel, n)
 		for i, r := range rows {
-			models[i] = mongo.NewUpdateOneModel().
-				SetFilter(bson.D{{Key: "_id", Value: r.ID}, {Key: "org", Value: string(org)}, {Key: "id", Value: r.Key}}).
+			row := bson.D{{Key: "_id", Value: r.ID}} // alone it needs no planner, which would take a third of the time
+			if q.s.routed {
+				row = append(row, bson.E{Key: "org", Value: string(org)}, bson.E{Key: "id", Value: r.Key})
+			}
+			models[i] = mongo.NewUpdateOneModel().SetFilter(row).
 				SetUpdate(bson.D{
 					{Key: "$set", Value: bson.D{{Key: "pos", Value: last - int64(n-1-i)}}},
 					{Key: "$unset", Value: bson.D{{Key: "pending", Value: ""}}},

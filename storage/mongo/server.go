@@ -25,6 +25,7 @@ func (s *Store) checkServer(ctx context.Context) error {
 	if err := h.refusal(); err != nil {
 		return err
 	}
+	s.routed = h.Msg == isMongos
 	return s.checkPrivileges(ctx)
 }
 
