@@ -11,19 +11,20 @@ import (
 
 // result is one whole run.
 type result struct {
-	Users        int        `json:"users"`
-	Store        string     `json:"store,omitempty"` // empty: embedded
-	SeedRate     float64    `json:"seedRate"`        // users a second through Bulk
-	StartUp      float64    `json:"startUp"`         // seconds with the full database
-	BytesPerUser int64      `json:"bytesPerUser"`
-	MemoryIdle   int64      `json:"memoryIdle"` // bytes resident
-	MemorySeeded int64      `json:"memorySeeded"`
-	MemoryPeak   int64      `json:"memoryPeak"`
-	DurableFloor float64    `json:"durableFloor"` // single durable inserts a second of a bare SQLite loop
-	Figures      []figure   `json:"figures"`
-	Fairness     []fairness `json:"fairness,omitempty"`
-	Overload     *overload  `json:"overload,omitempty"`
-	FullSync     *fullSync  `json:"fullSync,omitempty"`
+	Users        int         `json:"users"`
+	Store        string      `json:"store,omitempty"` // empty: embedded
+	SeedRate     float64     `json:"seedRate"`        // users a second through Bulk
+	StartUp      float64     `json:"startUp"`         // seconds with the full database
+	BytesPerUser int64       `json:"bytesPerUser"`
+	MemoryIdle   int64       `json:"memoryIdle"` // bytes resident
+	MemorySeeded int64       `json:"memorySeeded"`
+	MemoryPeak   int64       `json:"memoryPeak"`
+	DurableFloor float64     `json:"durableFloor"` // single durable inserts a second of a bare SQLite loop
+	RowsFloor    []rowsFloor `json:"rowsFloor,omitempty"`
+	Figures      []figure    `json:"figures"`
+	Fairness     []fairness  `json:"fairness,omitempty"`
+	Overload     *overload   `json:"overload,omitempty"`
+	FullSync     *fullSync   `json:"fullSync,omitempty"`
 }
 
 // figure is a step at a number of connections, with all runs.
@@ -107,6 +108,11 @@ func (r *result) print(w io.Writer) error {
 	for _, f := range r.Fairness {
 		if _, err := fmt.Fprintf(w, "%s of one organization beside another's full sync at %.0f users/s: p50 %.2f ms (alone %.2f), p99 %.2f ms (alone %.2f), ratio %.2f; p99 of a bare net/http server beside the sync %.2f ms\n",
 			f.What, f.Sync, f.Beside.P50, f.Alone.P50, f.Beside.P99, f.Alone.P99, f.Ratio, f.Floor.P99); err != nil {
+			return err
+		}
+	}
+	for _, f := range r.RowsFloor {
+		if _, err := fmt.Fprintln(w, f); err != nil {
 			return err
 		}
 	}

@@ -66,6 +66,9 @@ func run(ctx context.Context, o options, stdout, stderr io.Writer) (err error) {
 	if res.DurableFloor, err = durableFloor(ctx, filepath.Dir(dir)); err != nil {
 		return err
 	}
+	if res.RowsFloor, err = measureRows(ctx, filepath.Dir(dir), max(o.duration, time.Second)); err != nil {
+		return fmt.Errorf("bare SQLite: %w", err)
+	}
 	for _, st := range steps(d) {
 		if !only.MatchString(st.name) {
 			continue
