@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"math"
+	"os"
+	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -327,6 +330,48 @@ func TestRefusal(t *testing.T) {
 	} {
 		if err := c.hello.refusal(); !errors.Is(err, c.want) {
 			t.Errorf("%s: %v, want %v", c.name, err, c.want)
+		}
+	}
+}
+
+// TestUniqueIndexesAllowSharding: on a sharded collection an index can only be unique if it begins with the shard key, as
+// docs/mongodb.md gives it.
+func TestUniqueIndexesAllowSharding(t *testing.T) {
+	text, err := os.ReadFile("../../docs/mongodb.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	// {name: {a: 1, b: 1}, ...}
+	line := regexp.MustCompile(`(?m)^ +own = \{(.*)\}$`).FindSubmatch(text)
+	whole := regexp.MustCompile(`(?m)^ +whole = \[(.*)\]$`).FindSubmatch(text)
+	if line == nil || whole == nil {
+		t.Fatal("docs/mongodb.md does not say how to shard as this test knows it")
+	}
+	keys := make(map[string][]string)
+	for _, m := range regexp.MustCompile(`(\w+): \{([^}]*)\}`).FindAllSubmatch(line[1], -1) {
+		for _, f := range regexp.MustCompile(`(\w+):`).FindAllSubmatch(m[2], -1) {
+			keys[string(m[1])] = append(keys[string(m[1])], string(f[1]))
+		}
+	}
+	if len(keys) != 4 || len(keys[collMemberships]) != 3 {
+		t.Fatalf("docs/mongodb.md gives the shard keys %v", keys)
+	}
+	c, err := newCatalog([]storage.Type{{Name: "User", Indexes: []query.Index{{Field: query.Field{Path: "userName", Steps: []string{"userName"}}, Unique: true}}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, i := range c.indexes() {
+		if !i.unique || strings.Contains(string(whole[1]), strconv.Quote(i.coll)) {
+			continue
+		}
+		key := keys[i.coll]
+		if key == nil {
+			key = []string{"org", "id"}
+		}
+		for n, field := range key {
+			if len(i.keys) <= n || i.keys[n].Key != field {
+				t.Errorf("%s is unique by %v and sharded by %v", i.coll, i.keys, key)
+			}
 		}
 	}
 }
