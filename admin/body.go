@@ -30,6 +30,7 @@ func (x *exchange) receive() error {
 	if limit == 0 {
 		limit = x.api.Body
 	}
+	limit = min(limit, max(x.api.Body, x.api.Upload))
 	x.leave()
 	if err := x.readBody(limit); err != nil {
 		var tooLarge *http.MaxBytesError

@@ -22,6 +22,7 @@ const DefaultBasePath = "/api/v1"
 // Defaults of Options.
 const (
 	defaultBody          = 1 << 20
+	defaultUpload        = 16 << 20
 	defaultDepth         = 32
 	defaultCursorTimeout = time.Hour
 )
@@ -44,6 +45,7 @@ type Options struct {
 	TrustedProxies []netip.Prefix
 
 	Body    int64         // most bytes of a request's body, where an operation says nothing else; 0: 1 MiB
+	Upload  int64         // most bytes of a file that is uploaded; 0: 16 MiB
 	Timeout time.Duration // of one request; 0: none
 	Gate    *edge.Gate    // nil: one of its own
 	Rates   *edge.Rates   // nil: no bound
@@ -108,11 +110,14 @@ func (o Options) filled() Options {
 	if o.Body <= 0 {
 		o.Body = defaultBody
 	}
+	if o.Upload <= 0 {
+		o.Upload = defaultUpload
+	}
 	if o.CursorTimeout <= 0 {
 		o.CursorTimeout = defaultCursorTimeout
 	}
 	if o.Gate == nil {
-		o.Gate = edge.NewGate(edge.Load{}.Filled(o.Body))
+		o.Gate = edge.NewGate(edge.Load{}.Filled(max(o.Body, o.Upload)))
 	}
 	return o
 }
