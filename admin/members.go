@@ -246,7 +246,7 @@ func (a *API) removedMembers(ctx context.Context, c *Call, in *PageInput) (*remo
 
 type accessOutput struct {
 	Body struct {
-		Access lifecycle.Access `json:"access" enum:"active,deactivated,revoked,unknown"`
+		Access lifecycle.Access `json:"access" enum:"active,deactivated,pendingConsent,revoked,unknown"`
 	}
 }
 

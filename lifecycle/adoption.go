@@ -52,6 +52,7 @@ func (s *snapshot) admitClient(w *resources.Write) error {
 		if c.Exclusive {
 			mark(w.Doc, id, w.Caller, c)
 		}
+		s.askConsent(w.Doc)
 		return nil
 	}
 	switch by := manager(w.Old); {
@@ -87,7 +88,9 @@ func (s *snapshot) adopts(c connection, doc scim.Attributes, at time.Time) bool 
 	if c.Adopt != "" && c.Adopt != adoptOwned || extension(doc, "origin") == originAdmin {
 		return false
 	}
-	if s.Grant(FactsOf(doc, nil, at), s.settings.Plan).Rank() >= RankOwner {
+	facts := FactsOf(doc, nil, at)
+	facts.Active = true // an owner who is away is one
+	if s.Grant(facts, s.settings.Plan).Rank() >= RankOwner {
 		return false
 	}
 	list := addresses(doc)
@@ -119,9 +122,12 @@ func (v userView) Scope(ctx context.Context, c scim.Caller) (query.Expr, error) 
 	if !conn.OnlyManaged {
 		return nil, nil //nolint:nilnil // no bound
 	}
-	by := v.s.field(typeUser, managedByPath)
+	by, origin := v.s.field(typeUser, managedByPath), v.s.field(typeUser, originPath)
 	return query.Or{
 		v.s.eq(typeUser, managedByPath, id),
-		query.And{query.Not{Expr: query.Present{Field: by}}, query.Not{Expr: query.Present{Field: v.s.field(typeUser, originPath)}}},
+		query.And{
+			query.Not{Expr: query.Present{Field: by}},
+			query.Or{query.Not{Expr: query.Present{Field: origin}}, v.s.eq(typeUser, originPath, originSCIM)},
+		},
 	}, nil
 }

@@ -86,7 +86,7 @@ type Grant struct {
 // FactsOf takes the facts from a user's document; groups are the ids of the person's groups.
 func FactsOf(doc scim.Attributes, groups []scim.Membership, at time.Time) Facts {
 	ext, _ := doc[scim.SchemaRollcallUser].(scim.Attributes)
-	f := Facts{Active: doc["active"] != false, Roles: values(doc["roles"])}
+	f := Facts{Active: doc["active"] != false && !pendingConsent(doc), Roles: values(doc["roles"])}
 	if end, ok := ext["expiresAt"].(string); ok {
 		if t, ok := query.ParseInstant(end); ok && !t.After(at) {
 			f.Active = false

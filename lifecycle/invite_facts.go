@@ -23,6 +23,10 @@ type userFacts struct {
 	DisplayName string      `json:"displayName"`
 	Active      *bool       `json:"active"`
 	Emails      []mailValue `json:"emails"`
+	Own         struct {
+		Origin        string `json:"origin"`
+		EmailVerified *bool  `json:"emailVerified"`
+	} `json:"urn:ietf:params:scim:schemas:extension:rollcall:2.0:User"`
 }
 
 type mailValue struct {
@@ -32,6 +36,11 @@ type mailValue struct {
 }
 
 func (u *userFacts) active() bool { return u.Active == nil || *u.Active }
+
+// asked reports whether the person has not agreed yet to be in the organization.
+func (u *userFacts) asked() bool {
+	return u.Own.Origin == originSCIM && u.Own.EmailVerified != nil && !*u.Own.EmailVerified
+}
 
 // owns reports whether the address is the user's own: the name, or the main address.
 func (u *userFacts) owns(address string) bool {

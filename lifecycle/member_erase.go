@@ -154,6 +154,7 @@ type Access string
 const (
 	AccessActive      Access = "active"
 	AccessDeactivated Access = "deactivated"
+	AccessPending     Access = statusPending // not until they have agreed
 	AccessRevoked     Access = "revoked"
 	AccessUnknown     Access = "unknown"
 )
@@ -171,6 +172,9 @@ func (s *Service) CheckAccess(ctx context.Context, sub Subject, id string) (Acce
 	if rec != nil {
 		if FactsOf(rec.doc, nil, s.now()).Active {
 			return AccessActive, nil
+		}
+		if pendingConsent(rec.doc) {
+			return AccessPending, nil
 		}
 		return AccessDeactivated, nil
 	}

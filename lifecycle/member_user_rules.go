@@ -94,6 +94,15 @@ func (r userCreation) Before(ctx context.Context, w *resources.Write) error {
 	if err := r.addressTaken(ctx, snap, w.Key.Org, w.Doc); err != nil {
 		return err
 	}
+	if pendingConsent(w.Doc) {
+		c, err := r.s.consent(ctx, w)
+		if err != nil {
+			return err
+		}
+		if c != nil {
+			w.Alone, w.State = false, c
+		}
+	}
 	id, _ := w.Doc["externalId"].(string)
 	if id == "" || w.Fixed {
 		return nil
@@ -109,26 +118,39 @@ func (r userCreation) Before(ctx context.Context, w *resources.Write) error {
 	mine, _ := snap.connections.of(w.Caller.Actor.ID)
 	for _, t := range list {
 		if by, _ := snap.connections.of(t.Value.Client); by == mine && !t.Value.Erased && t.Value.PurgeAt.After(w.At) {
+			_, old, _, err := r.s.exhume(&t.Value)
+			if err != nil {
+				return err
+			}
+			if pendingConsent(old) { // who never agreed is asked again, as somebody new
+				continue
+			}
+			if pendingConsent(w.Doc) { // they have been in
+				setExtension(w.Doc, "origin", nil)
+				setExtension(w.Doc, "emailVerified", nil)
+			}
 			w.Alone, w.State, w.Key.ID = false, t, t.Value.User
-			return r.stillBlocked(t, w.Doc)
+			return stillBlocked(old, w.Doc)
 		}
 	}
 	return nil
 }
 
 // stillBlocked keeps an administrator's word over a deletion: who was deactivated when the client deleted them comes back so.
-func (r userCreation) stillBlocked(t *record[tombstone], doc scim.Attributes) error {
-	_, old, _, err := r.s.exhume(&t.Value)
-	if err != nil || !blocked(old) {
-		return err
+func stillBlocked(old, doc scim.Attributes) error {
+	if !blocked(old) {
+		return nil
 	}
 	setExtension(doc, "deactivation", extension(old, "deactivation"))
 	return adminBlock(old, doc)
 }
 
 func (r userCreation) Within(ctx context.Context, tx storage.Tx, w *resources.Write) error {
-	if t, ok := w.State.(*record[tombstone]); ok {
-		return r.s.dropTombstone(ctx, tx, w.Caller, t, w.At)
+	switch state := w.State.(type) {
+	case *record[tombstone]:
+		return r.s.dropTombstone(ctx, tx, w.Caller, state, w.At)
+	case *consent:
+		return r.s.askByMail(ctx, tx, w, state)
 	}
 	if marks := noteLocal(nil, nil, w.Doc); marks != nil {
 		if w.Secret == nil {

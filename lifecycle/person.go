@@ -55,6 +55,9 @@ func (s *Service) PersonSubject(ctx context.Context, c scim.Caller, id string) (
 	if err != nil {
 		return Subject{}, err
 	}
+	if pendingConsent(p.Doc) {
+		return Subject{}, forbidden("pending_consent", "accept the invitation that was mailed to you first")
+	}
 	if !p.Facts.Active {
 		return Subject{}, forbidden("deactivated", "this account is deactivated: ask your administrator")
 	}

@@ -121,6 +121,8 @@ type WelcomeSettings struct {
 type ProvisionSettings struct {
 	Authority     string `json:"authority" enum:"strict,claimed,shared"`
 	DeletedReturn string `json:"deletedReturn" enum:"restore,newId"`
+
+	OutsidersNeedConsent bool `json:"outsidersNeedConsent,omitempty" doc:"Whether people whom a client makes, and whose address is of none of the verified domains, are asked by mail before they come in."`
 }
 
 const day = 24 * 60 * 60 // seconds

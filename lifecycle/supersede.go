@@ -58,7 +58,7 @@ func (s *Service) supersedeSome(ctx context.Context, org scim.OrgID, open []*rec
 	}
 	for _, i := range open {
 		facts := known[mail.Fold(i.Value.Email)]
-		if facts == nil || facts.user == nil || !facts.user.Value.owns(i.Value.Email) {
+		if facts == nil || facts.user == nil || facts.user.Value.asked() || !facts.user.Value.owns(i.Value.Email) {
 			continue
 		}
 		m, err := s.claims(ctx, facts.user.Key)

@@ -57,6 +57,9 @@ func statusOf(doc scim.Attributes) string {
 	if doc["active"] == false {
 		return statusDeactivated
 	}
+	if pendingConsent(doc) {
+		return statusPending
+	}
 	return statusActive
 }
 
@@ -192,6 +195,7 @@ func (r rewriter) effective(x query.Expr) query.Expr {
 	return query.And{
 		x,
 		query.Not{Expr: r.deactivated()},
+		query.Not{Expr: r.pendingConsent()},
 		query.Not{Expr: query.Compare{Field: ends, Op: query.Le, Value: query.Value{Kind: query.DateTime, Str: r.now}}},
 	}
 }
@@ -201,10 +205,13 @@ func (r rewriter) deactivated() query.Expr {
 }
 
 func (r rewriter) status(v string) query.Expr {
-	if v == statusDeactivated {
+	switch v {
+	case statusDeactivated:
 		return r.deactivated()
+	case statusPending:
+		return query.And{r.pendingConsent(), query.Not{Expr: r.deactivated()}}
 	}
-	return query.Not{Expr: r.deactivated()}
+	return query.And{query.Not{Expr: r.deactivated()}, query.Not{Expr: r.pendingConsent()}}
 }
 
 func (r rewriter) accountType(v string) query.Expr {
@@ -249,7 +256,7 @@ func (r rewriter) values(path string) ([]string, func(string) query.Expr) {
 	case pathAccountType:
 		return []string{accountAdmin, accountAffiliate}, r.accountType
 	case pathStatus:
-		return []string{statusActive, statusDeactivated}, r.status
+		return []string{statusActive, statusDeactivated, statusPending}, r.status
 	}
 	return nil, nil
 }
