@@ -10,6 +10,7 @@ import (
 	"rollcall/scim"
 	"rollcall/scim/patch"
 	"rollcall/scim/query"
+	"rollcall/storage"
 )
 
 // patchTitle is a PATCH of a client.
@@ -52,7 +53,12 @@ func (f *fixture) openConflicts() []*Conflict {
 
 // TestOneConflict: of a client's many tries at once one opens the conflict, and of many administrators one decides it.
 func TestOneConflict(t *testing.T) {
-	f := newInviteFixture(t)
+	onEachStore(t, oneConflict)
+}
+
+func oneConflict(t *testing.T, open func([]storage.Type) storage.Store) {
+	f := fixtureOn(t, open)
+	f.outbox = &letters{}
 	o := f.invite(Invite{Email: "ann@example.com"})
 	ann, err := f.AcceptInvite(t.Context(), Visitor{}, Acceptance{InviteLink: f.mailed(o, "ann@example.com")})
 	if err != nil {
@@ -204,6 +210,15 @@ func TestManagedDomainKeepsInvitesOut(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err := f.AcceptInvite(t.Context(), Visitor{}, Acceptance{InviteLink: link})
+	wantCode(t, "the invite of before", err, 410, "invite_revoked")
+	_, err = change(t.Context(), f.Service, f.store, f.admin.Caller, inviteKey(f.org, o.Invite), f.now(), func(r *record[Invite]) error {
+		r.Value.Status, r.Value.RevokedAt = invitePending, Instant{} // as if it had been made at the same moment
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = f.AcceptInvite(t.Context(), Visitor{}, Acceptance{InviteLink: link})
 	wantCode(t, "accept", err, 409, "managed_domain")
 	list, err := f.InviteMany(t.Context(), f.admin, InviteBatch{Text: "bob@corp.example"})
 	if err != nil || list[0].Outcome != OutcomeManagedDomain {

@@ -8,6 +8,7 @@ import (
 
 	"rollcall/resources"
 	"rollcall/scim"
+	"rollcall/scim/query"
 	"rollcall/storage"
 )
 
@@ -106,7 +107,20 @@ func (s *Service) setDomain(ctx context.Context, c scim.Caller, domain string, f
 		}
 		return s.bumpCatalogue(ctx, tx, c, now)
 	})
+	if err == nil && out.Value.Status == domainVerified && out.Value.Capture == captureIdPOnly {
+		err = s.endInvitesTo(ctx, c, domain)
+	}
 	return out, fail(resources.TypeDomain, err)
+}
+
+// endInvitesTo revokes the open invites to addresses of a domain whose people come by the identity provider only.
+func (s *Service) endInvitesTo(ctx context.Context, c scim.Caller, domain string) error {
+	f := s.field(typeInvite, "email")
+	_, err := s.revokeWhere(ctx, c, query.And{
+		s.eq(typeInvite, "status", invitePending),
+		query.Compare{Field: f, Op: query.Ew, Value: query.Value{Kind: f.Kind, Str: query.Fold("@" + domain)}},
+	}, "managed_domain", func(*Invite) bool { return true })
+	return err
 }
 
 // claimDomain makes an organization the owner of a domain that it has proved, unless another one is: then it is noted as

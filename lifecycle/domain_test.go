@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"rollcall/scim"
+	"rollcall/storage"
 )
 
 // zone is a DNS that tests write.
@@ -126,7 +127,11 @@ func TestProofIsLookedForEveryWeek(t *testing.T) {
 
 // TestOneOwner: of several organizations that prove a domain at once one owns it, and the operator decides about the rest.
 func TestOneOwner(t *testing.T) {
-	f := newFixture(t)
+	onEachStore(t, oneOwner)
+}
+
+func oneOwner(t *testing.T, open func([]storage.Type) storage.Store) {
+	f := fixtureOn(t, open)
 	const others = 8
 	subs := []Subject{f.admin}
 	for i := range others {
