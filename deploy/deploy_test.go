@@ -4,6 +4,7 @@ package deploy_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"regexp"
 	"slices"
@@ -249,5 +250,121 @@ func readYAML(t *testing.T, name string, into any) {
 	}
 	if err := yaml.Unmarshal(text, into); err != nil {
 		t.Fatalf("%s: %v", name, err)
+	}
+}
+
+// TestOperatorsAreNotReachableFromOutside: whatever passes /api/v1 from outside leads to processes that have the operators'
+// part of it on the ops port only, and nothing from outside leads to that port.
+func TestOperatorsAreNotReachableFromOutside(t *testing.T) {
+	var ingress struct {
+		Spec struct {
+			Rules []struct {
+				HTTP struct {
+					Paths []struct {
+						Path    string `yaml:"path"`
+						Backend struct {
+							Service struct {
+								Name string `yaml:"name"`
+								Port struct {
+									Name string `yaml:"name"`
+								} `yaml:"port"`
+							} `yaml:"service"`
+						} `yaml:"backend"`
+					} `yaml:"paths"`
+				} `yaml:"http"`
+			} `yaml:"rules"`
+		} `yaml:"spec"`
+	}
+	readYAML(t, "kubernetes/ingress/ingress.yaml", &ingress)
+	var paths []string
+	for _, r := range ingress.Spec.Rules {
+		for _, p := range r.HTTP.Paths {
+			paths = append(paths, p.Path)
+			if s := p.Backend.Service; s.Name != "rollcall" || s.Port.Name != "scim" {
+				t.Errorf("the Ingress leads %s to %s, port %s", p.Path, s.Name, s.Port.Name)
+			}
+		}
+	}
+	if want := []string{"/scim/v2", "/api/v1"}; !slices.Equal(paths, want) {
+		t.Errorf("the Ingress passes %v, want %v", paths, want)
+	}
+	for _, file := range []string{"kubernetes/mongodb/deployment.yaml", "kubernetes/embedded/statefulset.yaml"} {
+		var pods struct {
+			Spec struct {
+				Template struct {
+					Spec struct {
+						Containers []struct {
+							Env []struct {
+								Name  string `yaml:"name"`
+								Value string `yaml:"value"`
+							} `yaml:"env"`
+						} `yaml:"containers"`
+					} `yaml:"spec"`
+				} `yaml:"template"`
+			} `yaml:"spec"`
+		}
+		readYAML(t, file, &pods)
+		for _, c := range pods.Spec.Template.Spec.Containers {
+			places := map[string]string{}
+			for _, e := range c.Env {
+				places[e.Name] = e.Value
+			}
+			if got := places["ROLLCALL_OPERATOR_API"]; got != "ops-listen" {
+				t.Errorf("%s has the operators' API on %q", file, got)
+			}
+		}
+		if len(pods.Spec.Template.Spec.Containers) == 0 {
+			t.Errorf("%s has no containers", file)
+		}
+	}
+	var compose struct {
+		Services map[string]struct {
+			Environment map[string]string `yaml:"environment"`
+		} `yaml:"services"`
+	}
+	readYAML(t, "compose.yaml", &compose)
+	for _, name := range []string{"rollcall-1", "rollcall-2"} {
+		if got := compose.Services[name].Environment["ROLLCALL_OPERATOR_API"]; got != "ops-listen" {
+			t.Errorf("%s of compose.yaml has the operators' API on %q", name, got)
+		}
+	}
+}
+
+// TestMailsAndKeysHaveAWayOut: the settings of the example are of no use to pods that may not reach what they name.
+func TestMailsAndKeysHaveAWayOut(t *testing.T) {
+	var policy struct {
+		Spec struct {
+			PolicyTypes []string `yaml:"policyTypes"`
+			Egress      []struct {
+				Ports []struct {
+					Port     int    `yaml:"port"`
+					Protocol string `yaml:"protocol"`
+				} `yaml:"ports"`
+			} `yaml:"egress"`
+		} `yaml:"spec"`
+	}
+	readYAML(t, "kubernetes/outgoing/networkpolicy.yaml", &policy)
+	open := map[string]bool{}
+	for _, e := range policy.Spec.Egress {
+		for _, p := range e.Ports {
+			open[fmt.Sprintf("%d %s", p.Port, p.Protocol)] = true
+		}
+	}
+	for _, want := range []string{"53 UDP", "53 TCP", "587 TCP", "465 TCP", "443 TCP"} {
+		if !open[want] {
+			t.Errorf("kubernetes/outgoing lets nothing out to %s", want)
+		}
+	}
+	if !slices.Equal(policy.Spec.PolicyTypes, []string{"Egress"}) {
+		t.Errorf("kubernetes/outgoing is a policy of %v, want Egress only: it must not open a way in", policy.Spec.PolicyTypes)
+	}
+	example, err := os.ReadFile("kubernetes/example/kustomization.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"../outgoing", "ROLLCALL_SMTP_HOST=", "ROLLCALL_OIDC_ISSUER=", "rollcall-mail"} {
+		if !strings.Contains(string(example), want) {
+			t.Errorf("the example has no %s", want)
+		}
 	}
 }
