@@ -29,7 +29,7 @@ type ImportOptions struct {
 // Nothing is done with it before PreviewImport. A file that cannot be read is refused whole: the error names row and
 // column, never a value.
 func (s *Service) Import(ctx context.Context, sub Subject, file []byte) (*JobRecord, error) {
-	if _, err := s.opening(ctx, sub, false); err != nil {
+	if _, err := s.importer(ctx, sub); err != nil {
 		return nil, err
 	}
 	if len(file) > MaxImport {
@@ -60,6 +60,16 @@ func (s *Service) Import(ctx context.Context, sub Subject, file []byte) (*JobRec
 	return s.openJob(ctx, sub, j, ImportOptions{}, rows)
 }
 
+// importer is inviting for who may import. Members whom the organization lets invite may not: what bounds them, invites in
+// an hour, does not bound a file.
+func (s *Service) importer(ctx context.Context, sub Subject) (*inviting, error) {
+	x, err := s.opening(ctx, sub, false)
+	if err == nil && sub.Rank < RankManager {
+		err = forbidden("not_allowed", "files of people are for managers and administrators: invite them by name")
+	}
+	return x, err
+}
+
 // maxColumnName bounds the name of a column, in characters.
 const maxColumnName = 200
 
@@ -73,7 +83,7 @@ func (s *Service) PreviewImport(ctx context.Context, sub Subject, id string, o I
 	if r.Value.Kind != JobImport {
 		return nil, notInState(r.Value.State, "only imports are previewed")
 	}
-	x, err := s.opening(ctx, sub, false)
+	x, err := s.importer(ctx, sub)
 	if err != nil {
 		return nil, err
 	}

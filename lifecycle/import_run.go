@@ -25,7 +25,7 @@ func (w *work) importing(ctx context.Context) (jobKind, error) {
 	if err := w.openJSON(w.options, w.key, secretOptions, &i.options); err != nil {
 		return nil, err
 	}
-	x, err := w.opening(ctx, w.sub, false)
+	x, err := w.importer(ctx, w.sub)
 	if err != nil {
 		return nil, err
 	}

@@ -300,7 +300,7 @@ func (s *Service) CommitJob(ctx context.Context, sub Subject, id string) (*JobRe
 	if err != nil {
 		return nil, err
 	}
-	if _, err := s.opening(ctx, sub, false); err != nil {
+	if _, err := s.importer(ctx, sub); err != nil {
 		return nil, err
 	}
 	secret, err := s.jobSecrets(r.Key, sub, nil)

@@ -393,6 +393,21 @@ func TestSweepJobs(t *testing.T) {
 	}
 }
 
+// TestMembersDoNotImport: what bounds the invites of a member is not got round by a file.
+func TestMembersDoNotImport(t *testing.T) {
+	f := newInviteFixture(t)
+	f.settings(func(s *Settings) { s.Invite.ByMembers, s.Invite.ByManagers = true, true })
+	member, manager := f.asPerson("member@example.com", "member"), f.asPerson("manager@example.com", "manager")
+	_, err := f.Import(t.Context(), member, people(3))
+	wantCode(t, "a member", err, 403, "not_allowed")
+	j, err := f.Import(t.Context(), manager, people(3))
+	if err != nil {
+		t.Fatalf("a manager: %v", err)
+	}
+	_, err = f.GetJob(t.Context(), member, j.ID)
+	wantCode(t, "another one's job", err, 404, "not_found")
+}
+
 // TestTooManyJobs: an organization does not fill the database with uploads.
 func TestTooManyJobs(t *testing.T) {
 	f := newInviteFixture(t)

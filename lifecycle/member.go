@@ -114,11 +114,15 @@ func (s *Service) activate(ctx context.Context, c scim.Caller, id string, versio
 
 // needSeat refuses one more person if the plan has no seat for them.
 func (s *Service) needSeat(ctx context.Context, org scim.OrgID) error {
-	room, err := s.Room(ctx, org)
-	if err != nil {
+	set, _, err := s.Settings(ctx, org)
+	if err != nil || set.Plan.Seats.Limit == 0 { // without a limit nobody is counted
 		return err
 	}
-	if room.Limited && room.Free() == 0 {
+	room, err := s.room(ctx, org, set, s.now())
+	if err != nil {
+		return fail(typeUser, err)
+	}
+	if room.Free() == 0 {
 		return noSeat()
 	}
 	return nil
