@@ -7,10 +7,14 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"os"
 	"os/exec"
+	"runtime"
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/spf13/cobra"
 )
 
 // fairness is what one organization feels of another's full sync.
@@ -21,6 +25,10 @@ type fairness struct {
 	// Floor is what a bare net/http server, a process of its own, answers in beside the same sync: what the
 	// scheduler of the machine and the generator add to every answer while all processors are busy.
 	Floor measurement `json:"floor"`
+	// Bare is what that server answers in alone, Hogs beside one process for each processor that does nothing but
+	// compute: no server can keep its answers clear of those.
+	Bare measurement `json:"bare"`
+	Hogs measurement `json:"hogs"`
 	// Ratio is the median over the runs of the p99 beside the sync over the p99 alone.
 	Ratio float64 `json:"ratio"`
 	// Sync is how many users a second the other organization had created meanwhile.
@@ -61,6 +69,14 @@ func measureFairness(ctx context.Context, o options, s *server, dir string) ([]f
 	defer func() { _ = floor.stop() }()
 	d := max(o.duration, fairnessTime)
 	user := func(w, i int) string { return "/scim/v2/Users/" + ids[(w*127+i)%len(ids)] }
+	bare, err := pace(ctx, floor.addr, d, func(int, int) []byte { return request("GET", "/", tok, nil, nil) })
+	if err != nil {
+		return nil, err
+	}
+	hogs, err := besideHogs(ctx, floor.addr, d)
+	if err != nil {
+		return nil, err
+	}
 	var list []fairness
 	next := 0
 	for _, what := range []struct {
@@ -73,8 +89,8 @@ func measureFairness(ctx context.Context, o options, s *server, dir string) ([]f
 			return request("PATCH", user(w, i), tok, nil, []byte(body))
 		}},
 	} {
-		f := fairness{What: what.name}
-		var alone, beside, bare []measurement
+		f := fairness{What: what.name, Bare: bare, Hogs: hogs}
+		var alone, beside, floors []measurement
 		var ratios []float64
 		for range o.runs {
 			a, err := pace(ctx, s.addr, d, what.src)
@@ -91,16 +107,49 @@ func measureFairness(ctx context.Context, o options, s *server, dir string) ([]f
 			if err := errors.Join(err, ferr, serr); err != nil {
 				return nil, err
 			}
-			bare = append(bare, n)
+			floors = append(floors, n)
 			f.Sync = max(f.Sync, rate)
 			alone, beside, ratios = append(alone, a), append(beside, b), append(ratios, b.P99/a.P99)
 		}
 		slices.Sort(ratios)
 		f.Ratio = ratios[len(ratios)/2]
-		f.Alone, f.Beside, f.Floor = medianP99(alone), medianP99(beside), medianP99(bare)
+		f.Alone, f.Beside, f.Floor = medianP99(alone), medianP99(beside), medianP99(floors)
 		list = append(list, f)
 	}
 	return list, nil
+}
+
+// besideHogs measures a server while as many processes as there are processors compute.
+func besideHogs(ctx context.Context, addr string, d time.Duration) (m measurement, err error) {
+	self, err := os.Executable()
+	if err != nil {
+		return m, err
+	}
+	for range runtime.NumCPU() {
+		hog := exec.CommandContext(ctx, self, "hog")
+		if err := hog.Start(); err != nil {
+			return m, err
+		}
+		defer func() {
+			_ = hog.Process.Kill()
+			_ = hog.Wait() // it was killed: that is no error
+		}()
+	}
+	return pace(ctx, addr, d, func(int, int) []byte { return request("GET", "/", "", nil, nil) })
+}
+
+// hogCommand is this program as one that computes until it is killed.
+func hogCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "hog", Hidden: true, Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			for n := uint64(0); ; n++ {
+				if n%(1<<24) == 0 && cmd.Context().Err() != nil {
+					return cmd.Context().Err()
+				}
+			}
+		},
+	}
 }
 
 func medianP99(runs []measurement) measurement {

@@ -80,7 +80,7 @@ func command(stdout, stderr io.Writer) *cobra.Command {
 	f.StringVar(&o.keep, "data", "", "data directory to use and keep, seeded only if it is new; empty: a throw-away one")
 	f.StringArrayVar(&o.serve, "serve-flag", nil, "further flag for rollcall serve, repeatable")
 	f.StringVar(&o.store, "store", "", "connection string of a MongoDB to measure on, beside the bare driver; two databases of it are dropped: "+mongoDatabase+", "+bareDatabase)
-	cmd.AddCommand(floorCommand(), compareCommand(stdout), growthCommand(stdout))
+	cmd.AddCommand(floorCommand(), hogCommand(), compareCommand(stdout), growthCommand(stdout))
 	cmd.SetOut(stdout)
 	cmd.SetErr(stderr)
 	return cmd

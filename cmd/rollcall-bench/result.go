@@ -106,8 +106,8 @@ func (r *result) print(w io.Writer) error {
 		return err
 	}
 	for _, f := range r.Fairness {
-		if _, err := fmt.Fprintf(w, "%s of one organization beside another's full sync at %.0f users/s: p50 %.2f ms (alone %.2f), p99 %.2f ms (alone %.2f), ratio %.2f; p99 of a bare net/http server beside the sync %.2f ms\n",
-			f.What, f.Sync, f.Beside.P50, f.Alone.P50, f.Beside.P99, f.Alone.P99, f.Ratio, f.Floor.P99); err != nil {
+		if _, err := fmt.Fprintf(w, "%s of one organization beside another's full sync at %.0f users/s: p50 %.2f ms (alone %.2f), p99 %.2f ms (alone %.2f), ratio %.2f; p99 of a bare net/http server beside the sync %.2f ms, alone %.2f, beside a computing process for each processor %.2f\n",
+			f.What, f.Sync, f.Beside.P50, f.Alone.P50, f.Beside.P99, f.Alone.P99, f.Ratio, f.Floor.P99, f.Bare.P99, f.Hogs.P99); err != nil {
 			return err
 		}
 	}
