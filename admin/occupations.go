@@ -95,7 +95,8 @@ func (a *API) occupationEndpoints() {
 	handle(a, operation{
 		id: "replace-occupation", method: http.MethodPost, path: "/occupations/{id}/actions/replace", tag: catalogueTag,
 		summary: "Retire an occupation and give its people another",
-		detail:  "Changes up to 1000 people a call; the same call again goes on with those that are left.", scope: scim.ScopeAdminCatalog,
+		detail:  "A job with one outcome for each of up to 50000 people; the same call again goes on. What a connection has the say over stays.",
+		scope:   scim.ScopeAdminCatalog, status: http.StatusAccepted,
 	}, a.replaceOccupation)
 }
 
@@ -146,22 +147,11 @@ func (a *API) changeOccupation(ctx context.Context, c *Call, in *changeOccupatio
 type replaceOccupationInput struct {
 	IDPath
 	Body struct {
-		By string `json:"by" minLength:"1" maxLength:"200" doc:"Key, name or alias of the occupation that people get."`
+		By     string `json:"by" minLength:"1" maxLength:"200" doc:"Key, name or alias of the occupation that people get."`
+		DryRun bool   `json:"dryRun,omitempty" doc:"Says what would become of each, and does nothing."`
 	}
 }
 
-type replaceOccupationOutput struct {
-	Body struct {
-		Changed int `json:"changed" doc:"People who have the other occupation now."`
-		Left    int `json:"left" doc:"People who still have this one."`
-	}
-}
-
-func (a *API) replaceOccupation(ctx context.Context, c *Call, in *replaceOccupationInput) (*replaceOccupationOutput, error) {
-	out := &replaceOccupationOutput{}
-	var err error
-	if out.Body.Changed, out.Body.Left, err = a.Lifecycle.ReplaceOccupation(ctx, c.Subject, in.ID, in.Body.By); err != nil {
-		return nil, err
-	}
-	return out, nil
+func (a *API) replaceOccupation(ctx context.Context, c *Call, in *replaceOccupationInput) (*startedJobOutput, error) {
+	return startedJob(a.Lifecycle.ReplaceOccupation(ctx, c.Subject, in.ID, in.Body.By, in.Body.DryRun))
 }

@@ -10,7 +10,6 @@ import (
 	"rollcall/scim"
 	"rollcall/scim/query"
 	"rollcall/scim/schema"
-	"rollcall/storage"
 )
 
 // ReadCatalogue returns the catalogue, for whoever may read it.
@@ -239,51 +238,4 @@ func (c *Catalogue) EntitlementByID(id, kind string) *Entitlement {
 		}
 	}
 	return nil
-}
-
-// maxReplaced bounds how many people one call of ReplaceOccupation changes.
-const maxReplaced = 1000
-
-// ReplaceOccupation retires an occupation and gives its people another. left is how many still have it: the same call
-// again goes on.
-func (s *Service) ReplaceOccupation(ctx context.Context, sub Subject, id, by string) (changed, left int, err error) {
-	snap, err := s.writable(ctx, sub)
-	if err != nil {
-		return 0, 0, err
-	}
-	from, to := snap.OccupationByID(id), snap.Occupation(by)
-	switch {
-	case from == nil:
-		return 0, 0, notFound(typeOccupation)
-	case to == nil || to == from || !to.Active:
-		return 0, 0, invalid("by", "unknown_occupation", "must be another occupation that can be given")
-	}
-	if from.Active {
-		retired := *from
-		retired.Active = false
-		if _, err := s.SaveOccupation(ctx, sub, id, scim.Precondition{}, retired); err != nil {
-			return 0, 0, err
-		}
-	}
-	page, err := s.store.Query(ctx, sub.Org, query.Query{
-		Sources: []query.Source{{Type: typeUser, Where: s.hasOccupation(from)}}, Limit: maxReplaced, Total: true,
-	})
-	if err != nil {
-		return 0, 0, fail(typeUser, err)
-	}
-	for i := range page.Records {
-		rec := &page.Records[i]
-		p := &Person{ID: rec.ID, Version: rec.Version}
-		err := s.store.Within(ctx, sub.Org, func(tx storage.Tx) error {
-			return s.editUser(ctx, tx, sub.Caller, p, func(doc scim.Attributes) { setOccupation(doc, to.Key) })
-		})
-		switch {
-		case err == nil:
-			changed++
-		case lookAgain(err) == nil: // changed meanwhile: the next call looks at them again
-		default:
-			return changed, page.Total - changed, fail(typeUser, err)
-		}
-	}
-	return changed, page.Total - changed, nil
 }

@@ -172,9 +172,19 @@ func TestReplaceOccupation(t *testing.T) {
 	for i, text := range []string{"Stewardess", "AIR HOSTESS", "pilot"} {
 		ids = append(ids, f.create(typeUser, fmt.Sprintf(`"userName":"u%d","%s":{"occupation":%q}`, i, scim.SchemaRollcallUser, text)))
 	}
-	changed, left, err := f.ReplaceOccupation(t.Context(), f.admin, from, "Cabin Crew")
-	if err != nil || changed != 2 || left != 0 {
-		t.Fatalf("changed %d, left %d, %v", changed, left, err)
+	for _, dry := range []bool{true, false} {
+		j, err := f.ReplaceOccupation(t.Context(), f.admin, from, "Cabin Crew", dry)
+		if err != nil || j.Total != 2 {
+			t.Fatalf("%+v, %v", j, err)
+		}
+		workOff(t, f.Service)
+		want := map[bool]string{true: OutcomeWouldDone, false: OutcomeDone}[dry]
+		if j := f.job(j.ID); j.State != JobDone || j.Outcomes[want] != 2 {
+			t.Fatalf("dry %v: %s, %v", dry, j.State, j.Outcomes)
+		}
+		if active := f.get(typeOccupation, from)["active"]; dry && active == false {
+			t.Error("a dry run has retired the occupation")
+		}
 	}
 	for i, want := range []string{"cabin crew", "cabin crew", "pilot"} {
 		if got := f.get(typeUser, ids[i])[scim.SchemaRollcallUser].(scim.Attributes)["occupation"]; got != want {

@@ -43,6 +43,7 @@ type BulkArguments struct {
 	Primary      string       `json:"primary,omitempty"`
 	Occupation   string       `json:"occupation,omitempty"`
 	AckLosses    []string     `json:"ackLosses,omitempty"`
+	From         string       `json:"from,omitempty"` // id of the occupation that is replaced
 }
 
 // StartMemberBulk starts a job that does it. Each member has an outcome of their own: what is refused for one is done for
@@ -158,6 +159,11 @@ type memberJob struct {
 
 func (w *work) changingMembers(context.Context) (jobKind, error) {
 	m := &memberJob{work: w}
+	if w.job.Action == bulkReplaceOccupation { // the others ask for each member
+		if err := Allowed(w.sub, ActWriteCatalog, Target{}); err != nil {
+			return nil, err
+		}
+	}
 	return m, w.openJSON(w.options, w.key, secretOptions, &m.args)
 }
 
@@ -244,6 +250,8 @@ func (m *memberJob) do(ctx context.Context, id string) (err error) {
 		err = m.Remove(ctx, m.sub, id, 0, a.Removal)
 	case BulkChangeRole:
 		_, err = m.ChangeRole(ctx, m.sub, id, scim.Precondition{}, RoleChange{a.Roles, a.Primary, a.AckLosses})
+	case bulkReplaceOccupation:
+		err = m.replaceOccupation(ctx, m.sub, id, a)
 	case BulkChangeOccupation:
 		_, _, err = m.ChangeOccupation(ctx, m.sub, id, scim.Precondition{}, a.Occupation, a.AckLosses)
 	}

@@ -69,7 +69,7 @@ out and printed; --yes does it. What is refused for one is done for the others.`
 				return nil, err
 			}
 		}
-		return a.bulk(ctx, r, in, yes)
+		return a.startBulk(ctx, r, membersPath+"/actions/bulk", in, yes)
 	})
 }
 
@@ -87,9 +87,10 @@ func (a *app) acknowledgeRemovals(ctx context.Context, r *remote, args *admin.Bu
 	return a.confirm(true, "Removing somebody means:", texts...)
 }
 
-func (a *app) bulk(ctx context.Context, r *remote, in map[string]any, yes bool) (*result, error) {
+// startBulk starts a job about members and waits for it.
+func (a *app) startBulk(ctx context.Context, r *remote, path string, in map[string]any, yes bool) (*result, error) {
 	var job admin.Job
-	if err := r.do(ctx, http.MethodPost, membersPath+"/actions/bulk", nil, in, &job); err != nil {
+	if err := r.do(ctx, http.MethodPost, path, nil, in, &job); err != nil {
 		return nil, err
 	}
 	res, err := a.awaitJob(ctx, r, job.ID)

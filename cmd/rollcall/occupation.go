@@ -1,7 +1,7 @@
 package main
 
 import (
-	"net/http"
+	"fmt"
 	"net/url"
 	"strconv"
 	"strings"
@@ -76,19 +76,10 @@ func (a *app) occupationReplace(k *entryKind[admin.Occupation]) *cobra.Command {
 		if err != nil {
 			return nil, err
 		}
-		if err := a.confirm(yes, "This retires the occupation "+args[0]+" and gives everybody who has it "+args[1]+"."); err != nil {
-			return nil, err
+		if !yes {
+			fmt.Fprintf(a.stderr, "This retires the occupation %s and gives everybody who has it %s.\n", printable(args[0]), printable(args[1]))
 		}
-		total := 0
-		for {
-			var out struct{ Changed, Left int }
-			path := k.path + "/" + url.PathEscape(id) + "/actions/replace"
-			if err := r.do(cmd.Context(), http.MethodPost, path, nil, map[string]string{"by": args[1]}, &out); err != nil {
-				return nil, err
-			}
-			if total += out.Changed; out.Left == 0 || out.Changed == 0 {
-				return said(map[string]int{"changed": total, "left": out.Left}, "Changed %d people; %d still have it.", total, out.Left), nil
-			}
-		}
+		in := map[string]any{"by": args[1], "dryRun": !yes}
+		return a.startBulk(cmd.Context(), r, k.path+"/"+url.PathEscape(id)+"/actions/replace", in, yes)
 	})
 }
