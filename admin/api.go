@@ -61,6 +61,7 @@ func (a *API) endpoints() {
 	a.settingsEndpoints()
 	a.connectionEndpoints()
 	a.conflictEndpoints()
+	a.lineageEndpoint()
 	a.domainEndpoints()
 	a.inviteEndpoints()
 	a.inviteActionEndpoints()

@@ -103,23 +103,32 @@ const (
 )
 
 func (s *Service) claims(ctx context.Context, k storage.Key) (*claims, error) {
-	m := &claims{}
-	for len(m.rows) < historyRead {
-		page, err := s.store.History(ctx, k, len(m.rows), historyPage)
+	rows, err := s.changesOf(ctx, k, detached)
+	if err != nil {
+		return nil, err
+	}
+	return (&claims{rows: rows}).known(ctx, s, k.Org)
+}
+
+// changesOf reads a record's history, newest first, up to the change that stop says is one too many.
+func (s *Service) changesOf(ctx context.Context, k storage.Key, stop func(*storage.Change) bool) ([]storage.Change, error) {
+	var rows []storage.Change
+	for len(rows) < historyRead {
+		page, err := s.store.History(ctx, k, len(rows), historyPage)
 		if err != nil {
 			return nil, fail(k.Type, err)
 		}
 		for i := range page {
-			if detached(&page[i]) {
-				return m.known(ctx, s, k.Org)
+			if stop(&page[i]) {
+				return rows, nil
 			}
-			m.rows = append(m.rows, page[i])
+			rows = append(rows, page[i])
 		}
 		if len(page) < historyPage {
 			break
 		}
 	}
-	return m.known(ctx, s, k.Org)
+	return rows, nil
 }
 
 // known looks up the connections, if there is a change that one may have made.
