@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -15,6 +16,9 @@ type seedStep struct{ who, method, path, body, save string }
 const (
 	userBody  = `{"schemas": ["urn:ietf:params:scim:schemas:core:2.0:User"], "userName": "%s{n}@example.com", "displayName": "zacme %s"`
 	rolesPart = `, "roles": [{"value": "%s"}]`
+	// writeInBulk is a write of a client that is answered 200 however it is decided.
+	writeInBulk = `{"schemas": ["urn:ietf:params:scim:api:messages:2.0:BulkRequest"], "Operations": [{"method": "PATCH", "path": "/Users/{id}",
+		"data": {"schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"], "Operations": [{"op": "replace", "path": "title", "value": "x"}]}}]}`
 )
 
 // userSeed makes a person with a role; no role is that of a member.
@@ -43,6 +47,18 @@ func seeds() map[string][]seedStep {
 		"module":       {post("/api/v1/modules", `{"key": "d{n}", "display": "zacme {n}"}`, "id=id")},
 		"sub-account":  {post("/api/v1/sub-accounts", `{"key": "s{n}", "display": "zacme {n}"}`, "id=id")},
 		"token":        {{"operator", http.MethodPost, "/api/v1/operator/organizations/acme/tokens", `{"name": "zacme {n}"}`, "id=id"}},
+		"connection":   {post("/api/v1/connections", `{"name": "zacme {n}"}`, "id=id")},
+		"domain": {
+			post("/api/v1/domains", `{"domain": "zacme{n}.example"}`, "domain=domain,record=record.name,proof=record.value"),
+			{"", http.MethodPut, dnsPath + "{record}", "{proof}", ""},
+			post("/api/v1/domains/{domain}/actions/verify", "", ""),
+		},
+		"conflict": {
+			member,
+			post("/api/v1/members/{id}/actions/detach-from-idp", "", ""),
+			{"scim", http.MethodPost, "/scim/v2/Bulk", writeInBulk, ""},
+			{"admin", http.MethodGet, "/api/v1/conflicts?status=open&count=1", "", "id=items.0.id"},
+		},
 		"change-request": {
 			member,
 			post("/api/v1/modules", `{"key": "d{n}"}`, ""),
@@ -87,6 +103,14 @@ func textAt(t testing.TB, body []byte, path string) string {
 		t.Fatal(err)
 	}
 	for name := range strings.SplitSeq(path, ".") {
+		if list, ok := v.([]any); ok {
+			i, err := strconv.Atoi(name)
+			if err != nil || i >= len(list) {
+				t.Fatalf("no element %s in %s", name, body)
+			}
+			v = list[i]
+			continue
+		}
 		m, _ := v.(map[string]any)
 		v = m[name]
 	}

@@ -165,6 +165,7 @@ func (w *world) serve(t testing.TB, registry *resources.Registry, requests *test
 	mux := http.NewServeMux()
 	mux.Handle(scimRoot+"/", edge)
 	mux.Handle(adminRoot+"/", companion)
+	mux.Handle(dnsPath, w.dns)
 	w.Handler = mux
 	w.doc = contractOf(t, w)
 }
@@ -203,9 +204,6 @@ func (w *world) Do(t testing.TB, r *transcript.Request) *httptest.ResponseRecord
 	}
 	if r.Path == workPath {
 		return w.work(t)
-	}
-	if name, ok := strings.CutPrefix(r.Path, dnsPath); ok {
-		return w.dns.put(name, r.Body)
 	}
 	req := w.request(t, r)
 	rec := httptest.NewRecorder()

@@ -2,8 +2,8 @@ package admin_test
 
 import (
 	"context"
+	"io"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"sync"
 )
@@ -24,11 +24,15 @@ func (z *zone) LookupTXT(_ context.Context, name string) ([]string, error) {
 	return strings.Fields(z.texts[strings.TrimSuffix(name, ".")]), nil
 }
 
-func (z *zone) put(name, text string) *httptest.ResponseRecorder {
+// ServeHTTP puts a record.
+func (z *zone) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	text, err := io.ReadAll(r.Body)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
 	z.mu.Lock()
 	defer z.mu.Unlock()
-	z.texts[name] = strings.TrimSpace(text)
-	rec := httptest.NewRecorder()
-	rec.WriteHeader(http.StatusNoContent)
-	return rec
+	z.texts[strings.TrimPrefix(r.URL.Path, dnsPath)] = string(text)
+	w.WriteHeader(http.StatusNoContent)
 }
