@@ -108,7 +108,10 @@ func (s *Service) workOn(ctx context.Context, t *record[ticket]) (did bool, err 
 		return false, fail(typeJob, err)
 	}
 	wait, err := w.turn(ctx)
-	return true, w.rest(ctx, wait, err)
+	if err != nil && isOver(ctx) { // the process ends: what was under way is done by another one
+		wait, err = 0, nil
+	}
+	return true, w.rest(ctx, wait, fail(typeJob, err))
 }
 
 // leaseJob takes the lease of a job: errNotDue if it waits or is another process's, errDecided if there is nothing to do.
@@ -248,6 +251,8 @@ func (w *work) rest(ctx context.Context, wait time.Duration, failed error) error
 	}
 	err := w.progress(ctx, func(v *Job) {
 		switch {
+		case known != nil && known.RetryAfter > 0: // a store that cannot be reached is no fault of the job
+			wait = known.RetryAfter
 		case failed != nil:
 			if v.Failures = w.job.Failures + 1; v.Failures >= maxJobFailures {
 				v.end(JobFailed, w.now())

@@ -21,6 +21,8 @@ import (
 type mortal struct {
 	storage.Store
 	left   atomic.Int64  // calls until it dies
+	stop   func()        // ends the process as an operator does, instead of killing it
+	err    error         // of all steps: the store cannot be reached
 	once   sync.Once     // the first step ...
 	paused chan struct{} // ... says that it waits, if this is not nil,
 	resume chan struct{} // until it may go on
@@ -29,7 +31,12 @@ type mortal struct {
 var errDead = errors.New("the process is dead")
 
 func (m *mortal) live() error {
-	if m.left.Add(-1) < 0 && m.paused == nil {
+	switch n := m.left.Add(-1); {
+	case m.stop != nil:
+		if n == 0 {
+			m.stop()
+		}
+	case n < 0 && m.paused == nil:
 		return errDead
 	}
 	return nil
@@ -45,13 +52,16 @@ func (m *mortal) Within(ctx context.Context, org scim.OrgID, step storage.Step) 
 	if err := m.live(); err != nil {
 		return err
 	}
+	if m.err != nil {
+		return m.err
+	}
 	err := m.Store.Within(ctx, org, step)
 	return errors.Join(err, m.dead())
 }
 
 // dead is what a process that died in a call learns of its outcome: nothing.
 func (m *mortal) dead() error {
-	if m.paused == nil && m.left.Load() < 0 {
+	if m.paused == nil && m.stop == nil && m.left.Load() < 0 {
 		return errDead
 	}
 	return nil
@@ -228,6 +238,40 @@ func TestImportOfASlowProcess(t *testing.T) {
 			t.Errorf("the slow process: %v", err)
 		}
 		f.wantImported(id, 70)
+	})
+}
+
+// TestImportOfAServerThatStops: another one goes on at once, and nothing counts as a failure. Nor does it if the store
+// cannot be reached.
+func TestImportOfAServerThatStops(t *testing.T) {
+	onEachStore(t, func(t *testing.T, open func([]storage.Type) storage.Store) {
+		f := fixtureOn(t, open)
+		f.outbox = &letters{}
+		id := f.importedBy(f.admin, 120, deliverNone)
+		for _, calls := range []int64{2, 3, 4} {
+			ctx, cancel := context.WithCancel(t.Context())
+			m := &mortal{Store: open(f.registry.StorageTypes()), stop: cancel}
+			s := f.process(m)
+			m.left.Store(calls)
+			if _, err := s.RunJobsOnce(ctx); err != nil && !errors.Is(err, context.Canceled) {
+				t.Errorf("stopped at call %d: %v", calls, err)
+			}
+			if j := f.job(id); j.Lease != "" || j.Failures != 0 || !j.Due.IsZero() || j.State != JobRunning {
+				t.Errorf("stopped at call %d: %s, lease %q, %d failures, due %v", calls, j.State, j.Lease, j.Failures, j.Due)
+			}
+		}
+		m := &mortal{Store: open(f.registry.StorageTypes())}
+		m.left.Store(1 << 40)
+		s := f.process(m)
+		m.err = storage.ErrUnavailable
+		for range 2 * maxJobFailures {
+			if _, err := s.RunJobsOnce(t.Context()); err == nil {
+				t.Fatal("no error without a store")
+			}
+			f.clock.Advance(2 * jobLease)
+		}
+		workOff(t, f.Service)
+		f.wantImported(id, 120)
 	})
 }
 
