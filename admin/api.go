@@ -53,6 +53,8 @@ func (a *API) endpoints() {
 	a.appEndpoints()
 	a.clientEndpoints()
 	a.reassignEndpoint()
+	a.transferEndpoints()
+	a.transferStepEndpoints()
 	a.roleEndpoints()
 	a.occupationEndpoints()
 	a.entitlementEndpoints()

@@ -43,13 +43,15 @@ type putAppInput struct {
 	Body struct {
 		Display string             `json:"display" minLength:"1" maxLength:"100"`
 		Effects []lifecycle.Effect `json:"effects" maxItems:"20" nullable:"false"`
+
+		WorkTypes []lifecycle.WorkType `json:"workTypes,omitempty" maxItems:"20" nullable:"false" doc:"What of a person's work the application can hand over."`
 	}
 }
 
 type appOutput struct{ Body lifecycle.App }
 
 func (a *API) putApp(ctx context.Context, c *Call, in *putAppInput) (*appOutput, error) {
-	app := lifecycle.App{Key: in.Key, Display: in.Body.Display, Effects: in.Body.Effects}
+	app := lifecycle.App{Key: in.Key, Display: in.Body.Display, Effects: in.Body.Effects, WorkTypes: in.Body.WorkTypes}
 	if err := a.Lifecycle.PutApp(ctx, c.Subject, app); err != nil {
 		return nil, err
 	}

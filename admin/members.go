@@ -158,6 +158,7 @@ type removeInput struct {
 		Acknowledge    []string `json:"acknowledge" maxItems:"5000" nullable:"false" doc:"Ids of all statements of the removal effects."`
 		EffectsVersion string   `json:"effectsVersion" maxLength:"64" doc:"Their version."`
 		Confirm        string   `json:"confirm,omitempty" maxLength:"500" doc:"The person's userName, for somebody whom a client provisions."`
+		TransferID     string   `json:"transferId,omitempty" maxLength:"36" doc:"Id of an open transfer of the person's work: access is cut now, and the person is removed when it has ended."`
 	}
 }
 
@@ -168,6 +169,7 @@ func (a *API) removeMember(ctx context.Context, c *Call, in *removeInput) (*stru
 	}
 	return nil, a.Lifecycle.Remove(ctx, c.Subject, in.ID, v, lifecycle.Removal{
 		Acknowledge: in.Body.Acknowledge, EffectsVersion: in.Body.EffectsVersion, Confirm: in.Body.Confirm,
+		Transfer: in.Body.TransferID,
 	})
 }
 

@@ -121,6 +121,11 @@ const handoverStep = 200
 
 // settleHandover goes through the clients of a user, in steps that each look anew whether the person is there.
 func (s *Service) settleHandover(ctx context.Context, sub Subject, h *record[clientHandover]) error {
+	user := h.Value.User
+	waits, err := s.handsOverClients(ctx, sub.Org, user)
+	if err != nil || waits {
+		return err
+	}
 	set, _, err := s.Settings(ctx, sub.Org)
 	if err != nil {
 		return err
@@ -129,7 +134,6 @@ func (s *Service) settleHandover(ctx context.Context, sub Subject, h *record[cli
 	if err != nil {
 		return err
 	}
-	user := h.Value.User
 	err = s.eachClient(ctx, sub.Org, s.eq(typeClient, "owners.value", user), func(page []*record[Client]) error {
 		for len(page) > 0 {
 			n := min(handoverStep, len(page))
@@ -209,4 +213,13 @@ func (s *Service) handedOver(ctx context.Context, sub Subject, h *record[clientH
 		return nil
 	}
 	return err
+}
+
+// handsOverClients reports whether an open transfer says who gets the clients of a user: nobody else does until it has ended.
+func (s *Service) handsOverClients(ctx context.Context, org scim.OrgID, user string) (bool, error) {
+	open, err := find[Transfer](ctx, s, org, typeTransfer, s.eq(typeTransfer, "openFor", user), 1)
+	if err != nil || len(open) == 0 {
+		return false, err
+	}
+	return open[0].Value.covers(directoryApp, workClients), nil
 }

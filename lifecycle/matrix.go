@@ -29,6 +29,7 @@ const (
 	ActErase            Action = "erase"
 	ActResetPassword    Action = "reset password"
 	ActTransfer         Action = "transfer work"
+	ActAnswerTransfer   Action = "answer steps of transfers"
 	ActSettings         Action = "settings, domains, connections"
 	ActBrand            Action = "branding"
 	ActRename           Action = "name of the organization"
@@ -80,7 +81,8 @@ var matrix = map[Action]cells{
 	ActRestore:          {yes, byRank, no, no, no, no, no, no, yes, nil},
 	ActErase:            {yes, no, no, selfOnly, no, no, no, no, yes, nil},
 	ActResetPassword:    {yes, byRank, no, selfOnly, no, no, no, yes, no, nil},
-	ActTransfer:         {yes, byRank, selfOnly, no, no, byScope, no, no, no, []string{ScopeClients}},
+	ActTransfer:         {yes, byRank, selfOnly, no, no, no, no, no, no, nil},
+	ActAnswerTransfer:   {yes, no, no, no, no, byScope, no, no, no, []string{ScopeClients, ScopeApp}},
 	ActSettings:         {yes, yes, no, no, no, no, no, no, no, nil},
 	ActBrand:            {yes, bySetting, bySetting, bySetting, no, no, no, no, no, nil},
 	ActRename:           {yes, bySetting, bySetting, bySetting, no, no, no, no, yes, nil},

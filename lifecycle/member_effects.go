@@ -26,6 +26,8 @@ type App struct {
 	Key     string   `json:"key"`
 	Display string   `json:"display"`
 	Effects []Effect `json:"effects" nullable:"false"`
+
+	WorkTypes []WorkType `json:"workTypes,omitempty" nullable:"false" doc:"What of a person's work the application can hand over."`
 }
 
 // Bounds of what applications say.
@@ -73,6 +75,9 @@ func (s *Service) PutApp(ctx context.Context, sub Subject, a App) error {
 		if slices.ContainsFunc(a.Effects[:i], func(o Effect) bool { return o.ID == e.ID }) {
 			return invalid(fmt.Sprintf("effects[%d].id", i), "duplicate", "is the id of an effect before it")
 		}
+	}
+	if err := a.checkWorkTypes(); err != nil {
+		return err
 	}
 	apps, err := s.apps(ctx, sub.Org)
 	if err != nil {

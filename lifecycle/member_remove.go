@@ -99,6 +99,7 @@ type Removal struct {
 	Acknowledge    []string // ids of the statements that RemovalEffects shows, all of them
 	EffectsVersion string   // of those statements
 	Confirm        string   // the person's userName, typed: needed for somebody whom a client manages
+	Transfer       string   // of the person's work: access is cut now, the removal follows the transfer
 }
 
 // Remove takes somebody out of the organization: access ends at once, the profile is sealed for as long as the
@@ -116,6 +117,9 @@ func (s *Service) Remove(ctx context.Context, sub Subject, id string, version in
 	}
 	if err := s.mayRemove(ctx, sub, p, r.Confirm); err != nil {
 		return err
+	}
+	if r.Transfer != "" {
+		return s.removeByTransfer(ctx, sub, p, version, r.Transfer)
 	}
 	if err := s.clientsProvided(ctx, sub.Org, p.ID, snap.settings); err != nil {
 		return err

@@ -17,7 +17,7 @@ func (s *Service) SweepMembers(ctx context.Context, org scim.OrgID) error {
 	sub := System(org, "sweeper")
 	return errors.Join(
 		s.sweepReturns(ctx, sub), s.sweepEnded(ctx, sub), s.sweepTombstones(ctx, sub), s.sweepHandovers(ctx, sub),
-		s.releasePeople(ctx, org))
+		s.releasePeople(ctx, org), s.SweepTransfers(ctx, org))
 }
 
 // dueAtOnce bounds what one sweep of an organization does of each kind.

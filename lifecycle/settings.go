@@ -24,6 +24,7 @@ type Settings struct {
 	Join        JoinSettings       `json:"join"`
 	Members     MemberSettings     `json:"members"`
 	Clients     ClientSettings     `json:"clients,omitzero"`
+	Transfers   TransferSettings   `json:"transfers,omitzero"`
 	Occupation  OccupationSettings `json:"occupation"`
 	Passwords   PasswordSettings   `json:"passwords"`
 	Welcome     WelcomeSettings    `json:"welcome"`
@@ -95,6 +96,11 @@ type MemberSettings struct {
 // ClientSettings say what becomes of the clients of people who leave.
 type ClientSettings struct {
 	FallbackOwner string `json:"fallbackOwner,omitempty" maxLength:"36" doc:"Id of the member who gets the clients of people who are removed; empty: they must be reassigned first."`
+}
+
+// TransferSettings say how the work of people is handed over.
+type TransferSettings struct {
+	FourEyes bool `json:"fourEyes,omitempty" doc:"Whether somebody else must approve a transfer before it runs."`
 }
 
 // OccupationSettings say whether people choose their occupation.

@@ -76,7 +76,7 @@ func Default() []*Definition {
 		Settings(), Epoch(), GroupGrant(), ChangeRequest(), Tombstone(),
 		Mail(), MailTemplate(), MailRoute(), MailAddress(), Limit(),
 		IdempotentRequest(), App(), Connection(), Conflict(), Domain(),
-		Client(), ClientHandover(),
+		Client(), ClientHandover(), Transfer(), TransferItem(), TransferStep(),
 		Login(), Proof(), Job(), JobPart(), JobTicket(), PasswordReset(),
 	}
 }
