@@ -5,7 +5,6 @@ import (
 	"maps"
 	"testing"
 
-	"rollcall/scim"
 	"rollcall/storage"
 )
 
@@ -93,7 +92,7 @@ func TestMemberBulkDryRun(t *testing.T) {
 	}
 	users := func(list []storage.Change) (n int) {
 		for i := range list {
-			if list[i].Key.Type == scim.TypeName(typeUser) {
+			if list[i].Key.Type == typeUser {
 				n++
 			}
 		}
