@@ -23,7 +23,7 @@ func (a *API) conflictEndpoints() {
 	handle(a, operation{
 		id: "resolve-conflict", method: http.MethodPost, path: "/conflicts/{id}/actions/resolve", tag: conflictsTag, summary: "Decide a conflict",
 		conditional: true,
-		detail:      "`adopt`: the connection manages the person from now on, and its next try succeeds. `decline`: it is kept from them. `grant`: the person gets what their invite would have given.",
+		detail:      "`adopt`: the connection manages the person from now on, and its next try succeeds. `decline`: it is kept from them, until somebody who names the version in If-Match thinks better of it. `grant`: the person gets what their invite would have given.",
 	}, a.resolveConflict)
 }
 

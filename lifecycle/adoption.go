@@ -1,6 +1,7 @@
 package lifecycle
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"strings"
@@ -48,9 +49,10 @@ func (s *snapshot) admitClient(w *resources.Write) error {
 		return nil
 	}
 	id, c := s.connections.of(w.Caller.Actor.ID)
+	me := Ref{Value: id, Display: cmp.Or(c.Name, w.Caller.Actor.Name)}
 	if w.Old == nil {
 		if c.Exclusive {
-			mark(w.Doc, id, w.Caller, c)
+			mark(w.Doc, me)
 		}
 		s.askConsent(w.Doc)
 		return nil
@@ -59,24 +61,24 @@ func (s *snapshot) admitClient(w *resources.Write) error {
 	case by == id:
 	case by != "":
 		if other := s.connections.byToken[by]; other != nil {
-			return held(w, id, conflictClaimed, &Ref{Value: by, Display: other.Value.Name})
+			return held(w, me, conflictClaimed, &Ref{Value: by, Display: other.Value.Name})
 		}
 		// The tokens of which nobody has decided anything are one client's; or the connection is not there any more.
 		if c.Exclusive {
-			mark(w.Doc, id, w.Caller, c)
+			mark(w.Doc, me)
 		}
 	case local(w.Old):
 		if !s.adopts(c, w.Old, w.At) {
 			if c.Adopt == adoptNever {
 				return refuse(409, "not_provisioned", "this person was not provisioned by this client, and it takes nobody over")
 			}
-			return held(w, id, conflictAdoption, nil)
+			return held(w, me, conflictAdoption, nil)
 		}
 		if w.Doc != nil {
-			mark(w.Doc, id, w.Caller, c)
+			mark(w.Doc, me)
 		}
 	case c.Exclusive && w.Doc != nil:
-		mark(w.Doc, id, w.Caller, c)
+		mark(w.Doc, me)
 	}
 	return nil
 }
@@ -101,12 +103,8 @@ func (s *snapshot) adopts(c connection, doc scim.Attributes, at time.Time) bool 
 }
 
 // mark says in a document which connection the person is of.
-func mark(doc scim.Attributes, id string, c scim.Caller, v connection) {
-	name := v.Name
-	if name == "" {
-		name = c.Actor.Name
-	}
-	setExtension(doc, "managedBy", scim.Attributes{"value": id, "display": name})
+func mark(doc scim.Attributes, connection Ref) {
+	setExtension(doc, "managedBy", scim.Attributes{"value": connection.Value, "display": connection.Display})
 }
 
 // Scope implements [resources.Scoper]: a connection that is to see only its own people sees no others in lists.

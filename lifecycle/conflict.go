@@ -1,6 +1,7 @@
 package lifecycle
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -59,13 +60,12 @@ func (e *heldError) Error() string { return e.told.Error() }
 func (e *heldError) Unwrap() error { return e.told }
 
 // held is the answer to a client's write of a person that an administrator has to decide about: never a false 200.
-func held(w *resources.Write, connection, kind string, other *Ref) error {
+func held(w *resources.Write, connection Ref, kind string, other *Ref) error {
 	return &heldError{
 		told: refuse(http.StatusConflict, "waiting_for_confirmation",
 			"this person is not this client's to write: it is waiting for confirmation by an administrator of the organization"),
 		doc: conflictDoc{
-			Kind: kind, Status: conflictOpen, UserID: w.Key.ID, Other: other,
-			Connection: Ref{Value: connection, Display: w.Caller.Actor.Name},
+			Kind: kind, Status: conflictOpen, UserID: w.Key.ID, Other: other, Connection: connection,
 		},
 	}
 }
@@ -261,7 +261,7 @@ func resolutions(kind string) map[string]string {
 }
 
 // ResolveConflict decides an open conflict. The decision and what follows from it are one step; of two administrators one
-// decides.
+// decides. Who names the version may think better of what was declined.
 func (s *Service) ResolveConflict(ctx context.Context, sub Subject, id string, pre scim.Precondition, resolution, note string) (*Conflict, error) {
 	if len([]rune(note)) > maxDeactivationNote {
 		return nil, invalid("note", "too_long", "must have at most %d characters", maxDeactivationNote)
@@ -277,7 +277,8 @@ func (s *Service) ResolveConflict(ctx context.Context, sub Subject, id string, p
 	if !ok {
 		return nil, invalid("resolution", "not_a_choice", "must be one of %s", strings.Join(sortedKeys(resolutions(r.Value.Kind)), ", "))
 	}
-	if r.Value.Status != conflictOpen {
+	again := r.Value.Status == conflictDeclined && next != conflictDeclined && pre.IfMatch != ""
+	if r.Value.Status != conflictOpen && !again {
 		return nil, conflict("already_decided", "somebody has decided this already")
 	}
 	follow, err := s.resolution(ctx, sub, r, next)
@@ -288,7 +289,7 @@ func (s *Service) ResolveConflict(ctx context.Context, sub Subject, id string, p
 	defer s.snapshots.forget(sub.Org)
 	err = s.store.Within(ctx, sub.Org, func(tx storage.Tx) error {
 		_, err := change(ctx, s, tx, sub.Caller, r.Key, now, func(x *record[conflictDoc]) error {
-			if x.Value.Status != conflictOpen {
+			if x.Value.Status != r.Value.Status {
 				return conflict("already_decided", "somebody has decided this already")
 			}
 			x.Value.Status, x.Value.ResolvedAt, x.Value.Note = next, at(now), note
@@ -330,13 +331,13 @@ func (s *Service) resolution(ctx context.Context, sub Subject, r *record[conflic
 		return nil, conflict("connection_gone", "the connection is not there any more: decline")
 	}
 	_, conn := snap.connections.of(id)
-	c := scim.Caller{Actor: scim.Actor{Name: all[id][0].Name}}
+	by := Ref{Value: id, Display: cmp.Or(conn.Name, all[id][0].Name)}
 	return func(tx storage.Tx) error {
 		if err := s.distinguish(ctx, tx, sub.Caller, id, all[id][0].Name); err != nil {
 			return err
 		}
 		_, err := s.changeUser(ctx, tx, sub.Caller, userKey(sub.Org, p.ID), s.now(), p.Version, func(doc scim.Attributes) error {
-			mark(doc, id, c, conn)
+			mark(doc, by)
 			return nil
 		})
 		return err
