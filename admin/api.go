@@ -50,6 +50,8 @@ func (a *API) endpoints() {
 	a.profileEndpoints()
 	a.myOrganizationEndpoints()
 	a.passwordEndpoints()
+	a.mailEndpoints()
+	a.mailTemplateEndpoints()
 	a.appEndpoints()
 	a.clientEndpoints()
 	a.reassignEndpoint()

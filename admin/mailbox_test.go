@@ -23,7 +23,8 @@ const mailboxPath = "/mailbox/"
 
 // mailbox keeps what steps queue, as whoever receives it would see it.
 type mailbox struct {
-	next lifecycle.Outbox
+	post *lifecycle.Post
+	now  func() time.Time
 
 	mu      sync.Mutex
 	letters []lifecycle.Letter
@@ -34,7 +35,39 @@ func (b *mailbox) Queue(ctx context.Context, tx storage.Tx, c scim.Caller, at ti
 	b.mu.Lock()
 	b.letters = append(b.letters, l)
 	b.mu.Unlock()
-	return b.next.Queue(ctx, tx, c, at, l)
+	return b.post.Queue(ctx, tx, c, at, l)
+}
+
+// sendPath, with an address after it, sends all that waits and answers with the link by which that person refuses such mails.
+const sendPath = mailboxPath + "send/"
+
+// send is a worker and a mail server that takes everything.
+func (b *mailbox) send(t testing.TB, address string) *httptest.ResponseRecorder {
+	t.Helper()
+	rec := httptest.NewRecorder()
+	out := map[string]string{}
+	items, err := b.post.Lease(t.Context(), b.now(), 100, time.Minute)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range items {
+		m := &items[i].Message
+		if err := b.post.Done(t.Context(), &items[i], &mail.Outcome{State: mail.StateSent, At: b.now()}); err != nil {
+			t.Fatal(err)
+		}
+		if _, fragment, ok := strings.Cut(m.Unsubscribe, "#"); ok && strings.EqualFold(m.To, address) {
+			v, err := url.ParseQuery(fragment)
+			if err != nil {
+				t.Fatal(err)
+			}
+			out = map[string]string{"mail": v.Get("mail"), "token": v.Get("token"), "subject": m.Subject, "text": m.Text}
+		}
+	}
+	rec.Header().Set("Content-Type", "application/json")
+	if err := json.NewEncoder(rec).Encode(out); err != nil {
+		t.Fatal(err)
+	}
+	return rec
 }
 
 // read answers with the last letter to an address: what kind it is, and what is in it to act on.
@@ -81,7 +114,7 @@ func (w *world) mailed(t testing.TB, o *lifecycle.Options) {
 	}
 	post, err := lifecycle.NewPost(t.Context(), lifecycle.PostOptions{
 		Store: o.Store, Registry: o.Registry, Now: o.Now, NewID: o.NewID, Random: o.Random, Templates: templates,
-		PublicURL: "https://id.example.com",
+		PublicURL: "https://id.example.com", From: mail.Identity{From: mail.Address{Local: "accounts", Domain: "id.example.com"}, Name: "Example Accounts"},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -89,6 +122,6 @@ func (w *world) mailed(t testing.TB, o *lifecycle.Options) {
 	if o.Domains, err = domains(); err != nil {
 		t.Fatal(err)
 	}
-	w.Mailbox = &mailbox{next: post}
+	w.Mailbox = &mailbox{post: post, now: o.Now}
 	o.Outbox, o.PublicURL = w.Mailbox, "https://id.example.com"
 }

@@ -27,10 +27,11 @@ const (
 	defaultCursorTimeout = time.Hour
 )
 
-// Options are what the API is made of. Resources, Lifecycle, Auth, Logger, Now, NewID and Key are required.
+// Options are what the API is made of. Resources, Lifecycle, Post, Auth, Logger, Now, NewID and Key are required.
 type Options struct {
 	Resources *resources.Service
 	Lifecycle *lifecycle.Service
+	Post      *lifecycle.Post
 	Auth      Authenticator
 	People    *idtoken.Verifier // nil: nobody but tokens gets in
 	Metrics   Metrics           // nil counts nothing
@@ -91,6 +92,7 @@ func (o *Options) check() error {
 	}
 	require(o.Resources != nil, "Resources is missing")
 	require(o.Lifecycle != nil, "Lifecycle is missing")
+	require(o.Post != nil, "Post is missing")
 	require(o.Auth != nil, "Auth is missing")
 	require(o.Logger != nil, "Logger is missing")
 	require(o.Now != nil, "Now is missing")

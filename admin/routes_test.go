@@ -339,7 +339,7 @@ func (x *routeTest) call(t *testing.T, r *route, who string, vars map[string]str
 		}
 	}
 	path := maps.Clone(vars)
-	path["organization"], path["key"] = "acme", "k"+vars["n"]
+	path["organization"], path["key"], path["kind"], path["locale"] = "acme", "k"+vars["n"], "invite", "de"
 	return x.try(t, who, r.method, adminRoot+fill(r.path, path), body)
 }
 

@@ -152,7 +152,7 @@ func (w *world) serve(t testing.TB, registry *resources.Registry, requests *test
 		t.Fatal(err)
 	}
 	o := admin.Options{
-		People: people, Resources: w.Resources, Lifecycle: w.Lifecycle, Auth: w.Resources, Metrics: w.Metrics, Logger: log, Now: w.Clock.Now, NewID: requests.New,
+		People: people, Resources: w.Resources, Lifecycle: w.Lifecycle, Post: w.Mailbox.post, Auth: w.Resources, Metrics: w.Metrics, Logger: log, Now: w.Clock.Now, NewID: requests.New,
 		Key: key, Timeout: time.Minute, Version: "test",
 	}
 	if tweak != nil {
@@ -196,6 +196,9 @@ func (w *world) Token(name string) string { return w.tokens[name] }
 // companion API.
 func (w *world) Do(t testing.TB, r *transcript.Request) *httptest.ResponseRecorder {
 	t.Helper()
+	if address, ok := strings.CutPrefix(r.Path, sendPath); ok {
+		return w.Mailbox.send(t, address)
+	}
 	if address, ok := strings.CutPrefix(r.Path, mailboxPath); ok {
 		return w.Mailbox.read(address)
 	}

@@ -27,6 +27,8 @@ type PostOptions struct {
 	Templates *mail.Templates
 	Locale    mail.Locale // of letters that name none; English if empty
 	PublicURL string      // root of the pages that mailed links lead to; empty: mails have no link to refuse them
+
+	From mail.Identity // whom mails come from, to tell people what to look for; zero: unknown
 }
 
 // Post is where letters wait until they are sent: an [Outbox] for steps, a mail.Outbox for workers, a mail.Receiver for
@@ -41,6 +43,7 @@ type Post struct {
 	templates *mail.Templates
 	locale    mail.Locale
 	pages     string
+	from      mail.Identity
 
 	mu    sync.Mutex
 	queue queueWatch
@@ -61,7 +64,7 @@ func NewPost(ctx context.Context, o PostOptions) (*Post, error) {
 	if err := s.readKeys(ctx); err != nil {
 		return nil, err
 	}
-	return &Post{s: s, templates: o.Templates, locale: o.Locale, pages: o.PublicURL}, nil
+	return &Post{s: s, templates: o.Templates, locale: o.Locale, pages: o.PublicURL, from: o.From}, nil
 }
 
 // States of a letter. Those after "sent" are what came back.

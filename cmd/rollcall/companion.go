@@ -36,7 +36,7 @@ func newCompanion(c *Config, db *database, m *metrics.Metrics, log *slog.Logger,
 		return nil, fmt.Errorf("oidc-issuer: %w", err)
 	}
 	return admin.New(admin.Options{
-		Resources: db.service, People: people, Lifecycle: db.people, Auth: db.service, Metrics: m, Logger: log, Now: time.Now, NewID: newID,
+		Resources: db.service, People: people, Lifecycle: db.people, Post: db.post, Auth: db.service, Metrics: m, Logger: log, Now: time.Now, NewID: newID,
 		BaseURL: companionURL(c), Version: buildInfo().Version, TrustedProxies: c.TrustedProxies,
 		Body: c.Limits.Body, Upload: c.Limits.BulkBody, Timeout: c.Timeouts.Request, Gate: s.gate, Rates: s.rates,
 		Key: key, CursorTimeout: c.CursorTimeout,

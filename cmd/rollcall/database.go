@@ -71,9 +71,16 @@ func newPost(ctx context.Context, c *Config, registry *resources.Registry, store
 	if err != nil {
 		return nil, err
 	}
+	from, err := c.Mail.identity()
+	if err != nil {
+		return nil, fmt.Errorf("mail-from: %w", err)
+	}
+	if c.Mail.From == "" {
+		from = mail.Identity{}
+	}
 	return lifecycle.NewPost(ctx, lifecycle.PostOptions{
 		Store: store, Registry: registry, Now: time.Now, NewID: newID, Random: rand.Reader,
-		Templates: templates, Locale: mail.Locale(c.Mail.Locale), PublicURL: c.Mail.PublicURL,
+		Templates: templates, Locale: mail.Locale(c.Mail.Locale), PublicURL: c.Mail.PublicURL, From: from,
 	})
 }
 
