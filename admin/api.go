@@ -76,6 +76,7 @@ func (a *API) endpoints() {
 	a.publicInviteEndpoints()
 	a.joinRequestEndpoints()
 	a.publicJoinEndpoints()
+	a.auditEndpoints()
 }
 
 // route makes the router.

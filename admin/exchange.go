@@ -35,6 +35,7 @@ type exchange struct {
 	body   []byte // of the request, once it was read
 	answer answer
 	cause  error // what a 5xx hides from the client
+	denied error // a refusal, for the audit trail
 }
 
 // exchangeKey is where the context of a request has its exchange: Gin and huma hand on nothing else. Handlers never
@@ -124,11 +125,22 @@ func (x *exchange) finish() {
 		x.answer.reset()
 		x.fail(errors.New("panic"))
 	}
+	x.deny()
 	x.done()
 	x.send()
 	d := x.api.Now().Sub(x.start)
 	x.api.Metrics.AdminRequest(x.who.OrgSlug, x.name(), x.answer.status, d)
 	x.access(d)
+}
+
+// deny notes for the audit trail that the request was refused: of what changes something, and what nobody of the kind may
+// see.
+func (x *exchange) deny() {
+	if x.denied == nil || x.operation == nil || x.operation.reads() && x.answer.status != http.StatusForbidden {
+		return
+	}
+	kind, id := x.operation.target(x.req.URL.Path)
+	x.api.Lifecycle.Deny(x.who.Subject.Caller, x.operation.id, kind, id, x.denied)
 }
 
 // name is the operation's, for metrics and logs: never what was sent.

@@ -48,7 +48,7 @@ func (a *API) meEndpoints() {
 
 func (a *API) getMe(ctx context.Context, c *Call, _ *struct{}) (*meOutput, error) {
 	me := Me{
-		Kind: "token", ID: c.Subject.Actor.ID, Name: c.Subject.Actor.Name, Scopes: c.Subject.Scopes,
+		Kind: "token", ID: c.Subject.Actor.ID, Name: c.Subject.Label, Scopes: c.Subject.Scopes,
 		Organization: OrganizationRef{string(c.Subject.Org), c.OrgSlug},
 	}
 	l := c.Login

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"reflect"
+	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -41,6 +42,37 @@ type operation struct {
 // reads reports whether the operation changes nothing.
 func (o *operation) reads() bool {
 	return o.readOnly || o.method == http.MethodGet || o.method == http.MethodHead
+}
+
+// target is what the path of a request names: the type of thing, and its id.
+func (o *operation) target(path string) (kind, id string) {
+	path = strings.TrimPrefix(path, DefaultBasePath)
+	named, sent := strings.Split(o.path, "/"), strings.Split(path, "/")
+	for i, part := range named {
+		if part == "{id}" && i < len(sent) {
+			return typeAt(named[i-1]), sent[i]
+		}
+	}
+	return "", ""
+}
+
+// typeAt is the type of the things in a collection.
+func typeAt(collection string) string {
+	switch collection {
+	case "members":
+		return "User"
+	case "groups":
+		return "Group"
+	case "modules", "sub-accounts":
+		return "Entitlement"
+	}
+	var b strings.Builder
+	for word := range strings.SplitSeq(strings.TrimSuffix(collection, "s"), "-") {
+		if word != "" {
+			b.WriteString(strings.ToUpper(word[:1]) + word[1:])
+		}
+	}
+	return b.String()
 }
 
 // wants is the scope that a token without it is told to have.

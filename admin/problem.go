@@ -87,6 +87,7 @@ func (x *exchange) refuse(err error) *refusal {
 	if e.Status >= http.StatusInternalServerError && e.Cause != nil {
 		x.cause = e.Cause
 	}
+	x.denied = e
 	r := &refusal{Problem: x.problem(e.Status, codeOf(e), e.Detail), retryAfter: e.RetryAfter}
 	if m := e.Managed; m != nil {
 		r.ManagedBy = &Managed{m.Connection, m.Name, m.Since}

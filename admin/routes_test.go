@@ -343,7 +343,7 @@ func (x *routeTest) call(t *testing.T, r *route, who string, vars map[string]str
 	return x.try(t, who, r.method, adminRoot+fill(r.path, path), body)
 }
 
-// feed returns what was committed in acme since it was asked last, but for counters of limits.
+// feed returns what was committed in acme since it was asked last, but for counters of limits and what keeps the audit trail.
 func (x *routeTest) feed(t *testing.T) (rows []string) {
 	t.Helper()
 	for {
@@ -353,7 +353,7 @@ func (x *routeTest) feed(t *testing.T) (rows []string) {
 		}
 		for i := range list {
 			x.seen = list[i].Position
-			if list[i].Key.Type != resources.TypeLimit {
+			if t := list[i].Key.Type; t != resources.TypeLimit && t != resources.TypeRefusal && t != resources.TypeSeal {
 				rows = append(rows, string(list[i].Op)+" "+string(list[i].Key.Type))
 			}
 		}

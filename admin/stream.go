@@ -24,7 +24,10 @@ func download[I any](a *API, o operation, doc string, mediaTypes []string, fn fu
 	op := a.describe(&o)
 	content := map[string]*huma.MediaType{}
 	for _, t := range mediaTypes {
-		content[t] = &huma.MediaType{Schema: &huma.Schema{Type: huma.TypeString}}
+		content[t] = &huma.MediaType{}
+		if t != ndjsonType { // many values, which no schema describes
+			content[t].Schema = &huma.Schema{Type: huma.TypeString}
+		}
 	}
 	op.Responses["200"] = &huma.Response{Description: doc, Content: content}
 	huma.Register(a.huma, op, func(ctx context.Context, in *I) (*huma.StreamResponse, error) {

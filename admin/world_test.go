@@ -139,7 +139,7 @@ func (w *world) serve(t testing.TB, registry *resources.Registry, requests *test
 	key := bytes.Repeat([]byte{7}, 32)
 	edge, err := api.New(api.Options{
 		Service: w.Resources, Auth: w.Resources, Registry: registry.Registry, Logger: log, Now: w.Clock.Now,
-		NewID: requests.New, BaseURL: "https://id.example.com" + scimRoot, CursorKey: key, Timeout: time.Minute,
+		NewID: requests.New, Denied: w.Lifecycle.Deny, BaseURL: "https://id.example.com" + scimRoot, CursorKey: key, Timeout: time.Minute,
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -51,11 +51,13 @@ const maxAcceptRuns = 10
 // AcceptInvite makes the visitor a member. It is one step: time, token, mailbox, organization, seat and roles are decided
 // in it, and of any number of tries at once one makes the user. Who has accepted may repeat it and gets the same answer;
 // everybody else is told that the link is not valid.
-func (s *Service) AcceptInvite(ctx context.Context, who Visitor, in Acceptance) (*Accepted, error) {
+func (s *Service) AcceptInvite(ctx context.Context, who Visitor, in Acceptance) (out *Accepted, err error) {
 	v, err := s.visit(ctx, who, in.InviteLink)
 	if err != nil {
 		return nil, err
 	}
+	invite := v.invite.Key.ID
+	defer func() { s.Deny(v.caller, "accept-invite", string(typeInvite), invite, err) }()
 	a := &accepting{visit: v, in: in}
 	for range maxAcceptRuns {
 		if err := a.prepare(ctx); err != nil {

@@ -28,14 +28,19 @@ type fixture struct {
 
 func newFixture(t testing.TB) *fixture {
 	t.Helper()
-	return fixtureOn(t, func(types []storage.Type) storage.Store {
+	return fixtureOn(t, inMemory(t))
+}
+
+// inMemory opens an embedded store that lives as long as the test.
+func inMemory(t testing.TB) func([]storage.Type) storage.Store {
+	return func(types []storage.Type) storage.Store {
 		store, err := sqlite.Open(t.Context(), sqlite.Options{Types: types})
 		if err != nil {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { _ = store.Close() })
 		return store
-	})
+	}
 }
 
 // fixtureOn is a fixture on a store that somebody else opens and closes.

@@ -2,7 +2,11 @@ package lifecycle
 
 import (
 	"context"
+	"maps"
+	"slices"
+	"time"
 
+	"rollcall/resources"
 	"rollcall/scim"
 	"rollcall/scim/query"
 	"rollcall/storage"
@@ -11,39 +15,59 @@ import (
 // FormerMember is shown in place of the name of somebody who was erased.
 const FormerMember = "Former member"
 
+// unfinished is how long an erasure that was interrupted still knows of whom it is.
+const unfinished = time.Hour
+
 // Erase makes somebody unknown for good: a user is removed first; then what was kept of them is destroyed, and their
-// history keeps who did what and when, and of which attribute, but no value. It cannot be undone.
+// history keeps who did what and when, and of which attribute, but no value. It cannot be undone. What was interrupted is
+// to be repeated.
 func (s *Service) Erase(ctx context.Context, sub Subject, id string, confirm string) error {
 	if err := Allowed(sub, ActErase, Target{User: id}); err != nil {
 		return err
 	}
 	k := tombstoneKey(sub.Org, id)
 	t, err := load[tombstone](ctx, s.store, k)
+	if err == nil && t == nil {
+		if err = s.eraseUser(ctx, sub, id, confirm); err == nil {
+			t, err = load[tombstone](ctx, s.store, k)
+		}
+	}
 	if err != nil {
 		return fail(typeUser, err)
 	}
-	if t == nil {
-		if err := s.eraseUser(ctx, sub, id, confirm); err != nil {
-			return err
-		}
+	if t == nil { // brought back meanwhile
+		return conflict("try_again", "somebody else has changed the person: look, and try again")
+	}
+	traces, err := s.traces(ctx, sub.Org, &t.Value)
+	if err != nil {
+		return err
 	}
 	_, err = change(ctx, s, s.store, sub.Caller, k, s.now(), func(r *record[tombstone]) error {
 		v := &r.Value
 		v.Profile, v.Name, v.Emails, v.ExternalID, v.PurgeAt, v.Erased = "", "", nil, "", Instant{}, true
+		for _, x := range traces { // whoever goes on after an interruption finds them here
+			if !slices.Contains(v.Traces, x) {
+				v.Traces = append(v.Traces, x)
+			}
+		}
+		traces = v.Traces
 		return nil
 	})
 	if err != nil {
 		return fail(typeUser, err)
 	}
-	for _, key := range []storage.Key{userKey(sub.Org, id), k} {
-		if err := s.store.Redact(ctx, key); err != nil {
-			return fail(typeUser, err)
+	keys := []storage.Key{userKey(sub.Org, id), k}
+	for _, x := range traces {
+		trace := storage.Key{Org: sub.Org, Type: x.Type, ID: x.ID}
+		if err := s.drop(ctx, trace, s.now(), sub.Caller); err != nil {
+			return fail(x.Type, err)
 		}
+		keys = append(keys, trace)
 	}
-	return nil
+	return s.redact(ctx, sub.Org, keys...)
 }
 
-// eraseUser removes somebody who is there, with nothing kept. Invites that name them go too, since they hold the address.
+// eraseUser removes somebody who is there; what is kept of them lasts as long as it takes to destroy it.
 func (s *Service) eraseUser(ctx context.Context, sub Subject, id, confirm string) error {
 	p, _, err := s.person(ctx, sub.Org, id)
 	if err != nil {
@@ -52,32 +76,54 @@ func (s *Service) eraseUser(ctx context.Context, sub Subject, id, confirm string
 	if name, _ := p.Doc["userName"].(string); confirm != name {
 		return invalid("confirm", "confirmation_needed", "must be the person's userName: erasing cannot be undone")
 	}
-	var named query.Or
-	for _, a := range addresses(p.Doc) {
-		named = append(named, s.eq(typeInvite, "email", a))
-	}
 	_, err = s.leaving(ctx, sub, ActErase, id, 0, func(tx storage.Tx, l *leave) (*storage.Record, error) {
-		return nil, s.removeUser(ctx, tx, sub.Caller, l, 0)
+		return nil, s.removeUser(ctx, tx, sub.Caller, l, unfinished)
 	})
-	if err != nil || len(named) == 0 {
-		return err
+	return err
+}
+
+// trace names a record that holds something of a person.
+type trace struct {
+	Type scim.TypeName `json:"type"`
+	ID   string        `json:"id"`
+}
+
+// traces finds the records beside the user that hold something of them: invites and requests of their addresses, what
+// they asked for, and their logins.
+func (s *Service) traces(ctx context.Context, org scim.OrgID, t *tombstone) ([]trace, error) {
+	where := map[scim.TypeName]query.Or{
+		resources.TypeChangeRequest: {s.eq(resources.TypeChangeRequest, "user", t.User)},
+		resources.TypeLogin:         {s.eq(resources.TypeLogin, "user", t.User)},
 	}
-	keys, err := s.due(ctx, sub.Org, typeInvite, named)
-	if err != nil {
-		return fail(typeInvite, err)
-	}
-	for _, k := range keys {
-		err := s.store.Delete(ctx, k, s.now(), func(storage.Current) (storage.Change, error) {
-			return storage.Change{Op: storage.OpDelete, Actor: sub.Actor, Request: sub.RequestID}, nil
-		})
-		if err == nil {
-			err = s.store.Redact(ctx, k)
-		}
+	if t.Profile != "" {
+		_, doc, _, err := s.exhume(t)
 		if err != nil {
-			return fail(typeInvite, err)
+			return nil, err
+		}
+		for _, a := range addresses(doc) {
+			for _, typ := range []scim.TypeName{typeInvite, typeJoinRequest} {
+				where[typ] = append(where[typ], s.eq(typ, "email", a))
+			}
 		}
 	}
-	return nil
+	var list []trace
+	for _, typ := range slices.Sorted(maps.Keys(where)) {
+		q := query.Query{Sources: []query.Source{{Type: typ, Where: where[typ]}}, Limit: dueAtOnce}
+		for {
+			page, err := s.store.Query(ctx, org, q)
+			if err != nil {
+				return nil, fail(typ, err)
+			}
+			for i := range page.Records {
+				list = append(list, trace{typ, page.Records[i].ID})
+			}
+			if !page.More {
+				break
+			}
+			q.After = &query.Position{ID: page.Records[len(page.Records)-1].ID}
+		}
+	}
+	return list, nil
 }
 
 // Remains is what is left of somebody who was removed, as administrators see it.

@@ -42,15 +42,20 @@ func (s *Service) History(ctx context.Context, sub Subject, id string, skip, lim
 		changes, more = changes[:limit], true
 	}
 	list = make([]HistoryEntry, len(changes))
+	names := s.names(sub.Org)
 	for i := range changes {
-		list[i] = entryOf(&changes[i])
+		by, err := names.actor(ctx, &changes[i])
+		if err != nil {
+			return nil, false, err
+		}
+		list[i] = entryOf(&changes[i], by)
 	}
 	return list, more, nil
 }
 
-func entryOf(ch *storage.Change) HistoryEntry {
+func entryOf(ch *storage.Change, by Ref) HistoryEntry {
 	e := HistoryEntry{
-		At: at(ch.At), By: Ref{Value: ch.Actor.ID, Display: ch.Actor.Name, Type: ch.Actor.Kind}, Op: string(ch.Op),
+		At: at(ch.At), By: by, Op: string(ch.Op),
 		Version: ch.Version, Request: ch.Request, Changes: make([]HistoryChange, len(ch.Values)),
 	}
 	for i, v := range ch.Values {

@@ -24,6 +24,7 @@ type tombstone struct {
 	Name       string   `json:"name,omitempty"`    // sealed: the person's name, to show beside records of applications
 	Profile    string   `json:"profile,omitempty"` // sealed
 	Erased     bool     `json:"erased,omitempty"`
+	Traces     []trace  `json:"traces,omitempty"` // what else was erased with them
 }
 
 // remains are what a tombstone has sealed.

@@ -43,6 +43,7 @@ type Service struct {
 	snapshots snapshots
 	burials   burials
 	pauses    pauses
+	refused   refusals
 	pages     string
 	outbox    Outbox
 	counted   Metrics
@@ -77,6 +78,7 @@ func New(ctx context.Context, o Options) (*Service, error) {
 	if err := s.readKeys(ctx); err != nil {
 		return nil, err
 	}
+	s.refused.pending, s.refused.orgs = map[refusalKey]*refusal{}, map[scim.OrgID]int{}
 	s.hang()
 	s.inviteRules()
 	s.joinRules()

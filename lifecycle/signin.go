@@ -38,11 +38,10 @@ func (s *Service) SignIn(ctx context.Context, l *Login, home, organization strin
 		return Subject{}, "", refuse(http.StatusBadRequest, "organization_required", "you belong to several organizations: say which one is meant")
 	}
 	is := list[0]
-	sub, err := s.PersonSubject(ctx, scim.Caller{Org: is.Org.ID, Actor: scim.Actor{Kind: "user", ID: is.User}}, is.User)
+	sub, err := s.PersonSubject(ctx, scim.Caller{Org: is.Org.ID, Actor: scim.Actor{Kind: actorUser, ID: is.User}}, is.User)
 	if known, ok := errors.AsType[*scim.Error](err); ok && known.Status == http.StatusNotFound { // left, or was removed
 		err = notAMember()
 	}
-	sub.Actor.Name = sub.Label
 	return sub, is.Org.Slug, err
 }
 

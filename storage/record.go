@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"cmp"
 	"time"
 
 	"rollcall/scim"
@@ -94,8 +95,13 @@ type Change struct {
 }
 
 // Position is a place in the change feed of one organization. It is opaque text and may be stored; the empty
-// position is the beginning.
+// position is the beginning. Positions are decimal numbers that rise with the feed, with gaps.
 type Position string
+
+// Compare is negative if p comes before q in the feed, 0 if they are the same place.
+func (p Position) Compare(q Position) int {
+	return cmp.Or(cmp.Compare(len(p), len(q)), cmp.Compare(p, q))
+}
 
 // Page is the answer to a query.
 type Page struct {

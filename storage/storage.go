@@ -172,6 +172,9 @@ type Changes interface {
 	// the changes of any one key. Following the returned changes' positions, a reader MUST see every committed
 	// change exactly once, also with writers running [FeedMissesNothing].
 	Changes(ctx context.Context, org scim.OrgID, after Position, limit int) ([]Change, error)
+	// ChangesBefore returns up to limit changes of org before the position, newest first; before the empty position are
+	// all that were committed when it was called. It is the feed read backwards [FeedBackwards].
+	ChangesBefore(ctx context.Context, org scim.OrgID, before Position, limit int) ([]Change, error)
 	// History returns the changes of one record, newest first, whether it is still there or not: up to limit after
 	// skip. Their positions may be empty. [HistoryIsOfOneRecord]
 	History(ctx context.Context, k Key, skip, limit int) ([]Change, error)

@@ -204,7 +204,38 @@ func (o *operator) Check(ctx context.Context) ([]string, error) {
 	if !ok {
 		return nil, fmt.Errorf("the database in %s cannot be checked", o.db.backend)
 	}
-	return c.Check(ctx)
+	problems, err := c.Check(ctx)
+	if err != nil {
+		return nil, err
+	}
+	orgs, err := o.db.service.Organizations(ctx)
+	if err != nil {
+		return nil, plain(err)
+	}
+	for _, org := range orgs {
+		v, err := o.db.people.VerifyAudit(ctx, org.ID, "")
+		if err != nil {
+			return nil, plain(err)
+		}
+		for _, p := range v.Problems {
+			problems = append(problems, "audit trail of "+org.Slug+": "+p)
+		}
+	}
+	return problems, nil
+}
+
+func (o *operator) VerifyAudit(ctx context.Context, idOrSlug, expect string) (*control.Verification, error) {
+	org, err := o.db.service.Organization(ctx, idOrSlug)
+	if err != nil {
+		return nil, plain(err)
+	}
+	v, err := o.db.people.VerifyAudit(ctx, org.ID, expect)
+	if err != nil {
+		return nil, plain(err)
+	}
+	return &control.Verification{
+		Seals: v.Checkpoint.Number, Hash: v.Checkpoint.Hash, Changes: v.Changes, Unsealed: v.Unsealed, Erased: v.Erased, Problems: v.Problems,
+	}, nil
 }
 
 func showOrganization(o *storage.Organization) *control.Organization {

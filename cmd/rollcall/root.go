@@ -76,7 +76,7 @@ ROLLCALL_OPS_LISTEN) and as a flag. A flag wins over the environment, the enviro
 		SilenceUsage:  true,
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	root.AddCommand(a.serve(), a.org(), a.token(), a.invite(), a.member(), a.joinRequest(), a.role(), a.occupation(), a.job(), a.backup(), a.check(), a.migrate(), a.copy(), a.mail(), a.config(), a.healthcheck(), a.version())
+	root.AddCommand(a.serve(), a.org(), a.token(), a.invite(), a.member(), a.joinRequest(), a.role(), a.occupation(), a.job(), a.backup(), a.check(), a.audit(), a.migrate(), a.copy(), a.mail(), a.config(), a.healthcheck(), a.version())
 	checkArgs(root)
 	return root
 }

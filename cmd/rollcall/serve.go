@@ -167,7 +167,7 @@ func buildHandlers(ctx context.Context, c *Config, db *database, m *metrics.Metr
 	shared := newShared(c)
 	edge, err := api.New(api.Options{
 		Service: db.service, Auth: db.service, Registry: db.registry.Registry, Metrics: m, Logger: log,
-		Now: time.Now, NewID: newID,
+		Now: time.Now, NewID: newID, Denied: db.people.Deny,
 		BasePath: scimRoot, BaseURL: c.BaseURL, TrustedProxies: c.TrustedProxies,
 		Limits: api.Limits{
 			Body: c.Limits.Body, BulkBody: c.Limits.BulkBody, Depth: c.Limits.JSONDepth,

@@ -74,6 +74,11 @@ func (c *Client) Check(ctx context.Context) ([]string, error) {
 	return call[[]string](ctx, c, pathCheck, none{})
 }
 
+// VerifyAudit implements Operator.
+func (c *Client) VerifyAudit(ctx context.Context, org, expect string) (*Verification, error) {
+	return call[*Verification](ctx, c, pathVerifyAudit, verifyArg{org, expect})
+}
+
 func call[Out any](ctx context.Context, c *Client, path string, in any) (Out, error) {
 	var out Out
 	body, err := json.Marshal(in)

@@ -60,6 +60,19 @@ type Operator interface {
 	Backup(ctx context.Context, file string) error
 	// Check reads the whole database and returns what is wrong with it.
 	Check(ctx context.Context) ([]string, error)
+	// VerifyAudit holds the audit trail of an organization against its chain. expect is a checkpoint that it must have,
+	// "number:hash"; empty: none.
+	VerifyAudit(ctx context.Context, org, expect string) (*Verification, error)
+}
+
+// Verification is what came of verifying an audit trail.
+type Verification struct {
+	Seals    int64    `json:"seals"`
+	Hash     string   `json:"hash"` // of the last one
+	Changes  int      `json:"changes"`
+	Unsealed int      `json:"unsealed"`
+	Erased   int      `json:"erased"`
+	Problems []string `json:"problems"`
 }
 
 // Error is a failure that came through the socket: its text is what the server said.

@@ -59,6 +59,10 @@ func (operator) Backup(_ context.Context, file string) error {
 	return nil
 }
 
+func (operator) VerifyAudit(_ context.Context, org, expect string) (*control.Verification, error) {
+	return &control.Verification{Hash: org + expect, Problems: []string{"seal 1 is missing"}}, nil
+}
+
 func (operator) Check(context.Context) ([]string, error) { return []string{"page 3 is broken"}, nil }
 
 func serve(t *testing.T, dir string) *control.Client {
@@ -105,6 +109,9 @@ func TestOperations(t *testing.T) {
 	check("tokens", tokens, err, []control.Token{{ID: "1", Organization: "acme", Revoked: &created}})
 	check("revoke", nil, c.RevokeToken(ctx, "acme", "1"), nil)
 	check("backup", nil, c.Backup(ctx, "/x"), nil)
+	if v, err := c.VerifyAudit(ctx, "acme", "1:x"); err != nil || v.Hash != "acme1:x" || len(v.Problems) != 1 {
+		t.Errorf("verify: %+v, %v", v, err)
+	}
 	problems, err := c.Check(ctx)
 	check("check", problems, err, []string{"page 3 is broken"})
 

@@ -20,6 +20,7 @@ const (
 	pathRevokeToken        = "/token/revoke"
 	pathBackup             = "/backup"
 	pathCheck              = "/check"
+	pathVerifyAudit        = "/audit/verify"
 )
 
 // The arguments of operations that take no message of their own.
@@ -34,6 +35,10 @@ type (
 	}
 	backupArg struct {
 		File string `json:"file"`
+	}
+	verifyArg struct {
+		Organization string `json:"organization"`
+		Expect       string `json:"expect"`
 	}
 	failure struct {
 		Error string `json:"error"`
@@ -55,6 +60,9 @@ func NewHandler(op Operator) http.Handler {
 	})
 	handle(mux, pathBackup, func(ctx context.Context, a backupArg) (none, error) { return none{}, op.Backup(ctx, a.File) })
 	handle(mux, pathCheck, func(ctx context.Context, _ none) ([]string, error) { return op.Check(ctx) })
+	handle(mux, pathVerifyAudit, func(ctx context.Context, a verifyArg) (*Verification, error) {
+		return op.VerifyAudit(ctx, a.Organization, a.Expect)
+	})
 	return mux
 }
 

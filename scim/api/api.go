@@ -14,6 +14,7 @@ import (
 
 	"rollcall/internal/edge"
 	"rollcall/internal/seal"
+	"rollcall/scim"
 	"rollcall/scim/projection"
 	"rollcall/scim/query"
 	"rollcall/scim/schema"
@@ -28,6 +29,7 @@ type api struct {
 	log      *slog.Logger
 	now      func() time.Time
 	newID    func() string
+	denied   func(c scim.Caller, action, typ, id string, err error)
 
 	basePath string
 	baseURL  string
@@ -71,7 +73,7 @@ func New(o Options) (http.Handler, error) {
 	}
 	a := &api{
 		service: o.Service, auth: o.Auth, registry: o.Registry, metrics: o.Metrics, log: o.Logger,
-		now: o.Now, newID: o.NewID,
+		now: o.Now, newID: o.NewID, denied: o.Denied,
 		basePath: strings.TrimRight(o.BasePath, "/"), baseURL: strings.TrimRight(o.BaseURL, "/"),
 		proxies: o.TrustedProxies, limits: o.Limits.withDefaults(), timeout: o.Timeout, docURI: o.DocumentationURI,
 		cursorTimeout: o.CursorTimeout,

@@ -74,7 +74,9 @@ func (x *exchange) authorize(t *endpointType, write bool) error {
 func (x *exchange) lacks(scope string) error {
 	x.api.metrics.AuthFailure("scope")
 	x.w.Header().Set("WWW-Authenticate", realm+`, error="insufficient_scope", scope="`+scope+`"`)
-	return scim.Forbidden("the token lacks the scope %s", scope)
+	e := scim.Forbidden("the token lacks the scope %s", scope)
+	e.Code = "insufficient_scope"
+	return e
 }
 
 // readable are the types that the token may read.

@@ -190,6 +190,7 @@ func (x *exchange) appendBulkResult(dst []byte, op *scim.BulkOperation, r *scim.
 	var failure *scim.Error
 	if r.Err != nil {
 		failure = x.public(r.Err)
+		x.refused(op.Method, x.api.typeOf(r.Type), r.ID, failure)
 		status = failure.Status
 	}
 	dst = scim.AppendString(append(dst, `{"method":`...), op.Method)

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"time"
 
+	"rollcall/internal/edge"
 	"rollcall/scim"
 )
 
@@ -18,6 +19,7 @@ func (x *exchange) fail(err error) {
 		return
 	}
 	e := x.public(err)
+	x.refused(x.req.Method, x.route.typ, x.route.id, e)
 	if e.RetryAfter > 0 {
 		x.w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(e.RetryAfter.Seconds()))))
 	}
@@ -28,6 +30,18 @@ func (x *exchange) fail(err error) {
 	*buf = e.AppendJSON(*buf)
 	x.send(e.Status, *buf)
 	x.api.release(buf)
+}
+
+// refused tells who listens that a token was not allowed something: for its scopes, or by a rule that has a code.
+func (x *exchange) refused(method string, t *endpointType, id string, e *scim.Error) {
+	if x.api.denied == nil || x.client == nil || e.Status != http.StatusForbidden && e.Code == "" {
+		return
+	}
+	name := ""
+	if t != nil {
+		name = string(t.Name)
+	}
+	x.api.denied(x.caller, edge.MethodLabel(method)+" "+name, name, id, e)
 }
 
 // public is what the client may know of an error. The cause of a 5xx is kept for the log.

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"rollcall/internal/edge"
+	"rollcall/scim"
 	"rollcall/scim/filter"
 	"rollcall/scim/schema"
 )
@@ -83,6 +84,9 @@ type Options struct {
 	Logger   *slog.Logger
 	Now      func() time.Time
 	NewID    func() string // request ids
+	// Denied, if not nil, is told of what a token was not allowed: an action such as "PATCH User", the type and id that the
+	// request names, and the error. It must not block.
+	Denied func(c scim.Caller, action, typ, id string, err error)
 
 	// BasePath is where the edge is mounted; empty is DefaultBasePath.
 	BasePath string

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"runtime"
+	"slices"
 	"sync"
 	"time"
 
@@ -14,6 +15,7 @@ import (
 func feedCases() []testCase {
 	return []testCase{
 		{name: "FeedPages", extra: "a feed read in pages of any size is the same feed", run: testFeedPages},
+		{name: "FeedBackwards", run: testFeedBackwards},
 		{name: "FeedMissesNothing", run: testFeedMissesNothing},
 		{name: "HistoryIsOfOneRecord", run: testHistory},
 		{name: "RedactKeepsNoValue", run: testRedact},
@@ -63,6 +65,45 @@ func testFeedPages(e *env) {
 	}
 	if rest := e.changes(e.newOrg("empty")); len(rest) != 0 {
 		e.Errorf("%d changes in an organization without writes", len(rest))
+	}
+}
+
+// testFeedBackwards reads a feed from its end, in pages of any size.
+func testFeedBackwards(e *env) {
+	u := e.insert(typeUser, user("u"))
+	for range 5 {
+		e.update(u.Key, increment)
+	}
+	e.insert(typeGroup, group("g", u.ID))
+	e.remove(u.Key)
+	want := e.changes(e.org)
+	for i := 1; i < len(want); i++ {
+		if want[i-1].Position.Compare(want[i].Position) >= 0 || want[i].Position.Compare(want[i-1].Position) <= 0 {
+			e.Errorf("position %s comes after %s", want[i].Position, want[i-1].Position)
+		}
+	}
+	slices.Reverse(want)
+	for limit := 1; limit <= len(want)+1; limit++ {
+		var got []storage.Change
+		var at storage.Position
+		for {
+			page, err := e.store.ChangesBefore(e.ctx(), e.org, at, limit)
+			if err != nil {
+				e.Fatalf("ChangesBefore with limit %d: %v", limit, err)
+			}
+			if len(page) > limit {
+				e.Fatalf("ChangesBefore with limit %d returned %d", limit, len(page))
+			}
+			if len(page) == 0 {
+				break
+			}
+			got = append(got, page...)
+			at = page[len(page)-1].Position
+		}
+		e.diff(fmt.Sprintf("the feed backwards in pages of %d", limit), want, got)
+	}
+	if list, err := e.store.ChangesBefore(e.ctx(), e.newOrg("empty"), "", 10); err != nil || len(list) != 0 {
+		e.Errorf("%d changes in an organization without writes: %v", len(list), err)
 	}
 }
 

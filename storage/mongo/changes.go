@@ -3,6 +3,7 @@ package mongo
 import (
 	"context"
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -141,16 +142,37 @@ func (s *Store) Changes(ctx context.Context, org scim.OrgID, after storage.Posit
 	if err := s.sequencer.drain(ctx, org, limit); err != nil {
 		return nil, err
 	}
-	return s.positioned(ctx, org, pos, limit)
+	return s.positioned(ctx, org, bson.E{Key: "$gt", Value: pos}, 1, limit)
 }
 
-// positioned reads rows that have a position.
-func (s *Store) positioned(ctx context.Context, org scim.OrgID, after int64, limit int) (list []storage.Change, err error) {
+// ChangesBefore implements storage.Changes.
+func (s *Store) ChangesBefore(ctx context.Context, org scim.OrgID, before storage.Position, limit int) (list []storage.Change, err error) {
+	end, err := s.call(ctx, "changes")
+	if err != nil {
+		return nil, err
+	}
+	defer end(&err)
+	pos := int64(math.MaxInt64)
+	if before != "" {
+		if pos, err = strconv.ParseInt(string(before), 10, 64); err != nil || pos < 0 {
+			return nil, fmt.Errorf("mongo: %w: the position is not one of this feed", storage.ErrNotFound)
+		}
+	} else if err := s.sequencer.drain(ctx, org, math.MaxInt); err != nil {
+		return nil, err
+	}
+	if limit <= 0 {
+		return nil, nil
+	}
+	return s.positioned(ctx, org, bson.E{Key: "$lt", Value: pos}, -1, limit)
+}
+
+// positioned reads rows that have a position, by which they are ordered: 1 upwards, -1 downwards.
+func (s *Store) positioned(ctx context.Context, org scim.OrgID, bound bson.E, order, limit int) (list []storage.Change, err error) {
 	err = s.snapshot(ctx, func(ctx context.Context) error {
 		list = nil
 		cur, err := s.db.Collection(collChanges).Find(ctx,
-			bson.D{{Key: "org", Value: string(org)}, {Key: "pos", Value: bson.D{{Key: "$gt", Value: after}}}},
-			options.Find().SetSort(ascending("pos")).SetLimit(int64(limit)))
+			bson.D{{Key: "org", Value: string(org)}, {Key: "pos", Value: bson.D{bound}}},
+			options.Find().SetSort(bson.D{{Key: "pos", Value: order}}).SetLimit(int64(limit)))
 		if err != nil {
 			return err
 		}

@@ -1,8 +1,11 @@
 package mongo
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"errors"
+	"slices"
 	"sync"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -98,6 +101,27 @@ type pendingRow struct {
 	Key  string        `bson:"id"`
 	Type string        `bson:"type"`
 	N    int64         `bson:"records"`
+	At   bson.DateTime `bson:"at"`
+}
+
+// asMade puts the rows of a batch, which come in the order of their versions, in the order in which they were made, as
+// far as clocks tell: people read the feed too. What was made of one record stays in its order.
+func asMade(rows []pendingRow) {
+	byVersion := slices.Clone(rows)
+	slices.SortFunc(rows, func(a, b pendingRow) int {
+		return cmp.Or(cmp.Compare(a.At, b.At), bytes.Compare(a.ID[:], b.ID[:]))
+	})
+	type record struct{ typ, id string }
+	places := make(map[record][]int, len(rows))
+	for i := range rows {
+		k := record{rows[i].Type, rows[i].Key}
+		places[k] = append(places[k], i)
+	}
+	for _, r := range byVersion {
+		k := record{r.Type, r.Key}
+		rows[places[k][0]] = r
+		places[k] = places[k][1:]
+	}
 }
 
 // number gives the next positions to up to batch pending changes.
@@ -113,7 +137,7 @@ func (q *sequencer) number(ctx context.Context, org scim.OrgID) (int, error) {
 		// Lower versions first: of one record's changes a batch always holds the oldest.
 		cur, err := q.s.db.Collection(collChanges).Find(ctx, pendingOf(org),
 			options.Find().SetSort(ascending("org", "pending", "type", "records")).SetLimit(batch).
-				SetProjection(ascending("id", "type", "records")))
+				SetProjection(ascending("id", "type", "records", "at")))
 		if err != nil {
 			return x.fail(ctx, "read pending changes", err)
 		}
@@ -123,6 +147,7 @@ func (q *sequencer) number(ctx context.Context, org scim.OrgID) (int, error) {
 		if n = len(rows); n == 0 {
 			return nil
 		}
+		asMade(rows)
 		last, err := q.advance(ctx, x, org, rows)
 		if err != nil {
 			return err

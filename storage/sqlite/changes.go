@@ -113,9 +113,29 @@ func decodeIDs(b []byte) ([]string, error) {
 // Changes implements storage.Changes.
 func (s *Store) Changes(ctx context.Context, org scim.OrgID, after storage.Position, limit int) (list []storage.Change, err error) {
 	defer s.observe("changes", &err)()
+	return s.feed(ctx, org, after, limit, `SELECT seq, type, id, version, at, op, actor_kind, actor_id, actor_name, request, vals, added, removed
+		FROM changes WHERE seq>? AND seq<? ORDER BY seq LIMIT ?`, func(code, n int64) (low, high int64) {
+		return code<<seqBits + n, (code + 1) << seqBits
+	})
+}
+
+// ChangesBefore implements storage.Changes.
+func (s *Store) ChangesBefore(ctx context.Context, org scim.OrgID, before storage.Position, limit int) (list []storage.Change, err error) {
+	defer s.observe("changes", &err)()
+	return s.feed(ctx, org, before, limit, `SELECT seq, type, id, version, at, op, actor_kind, actor_id, actor_name, request, vals, added, removed
+		FROM changes WHERE seq>? AND seq<? ORDER BY seq DESC LIMIT ?`, func(code, n int64) (low, high int64) {
+		if before == "" {
+			n = 1 << seqBits
+		}
+		return code << seqBits, code<<seqBits + n
+	})
+}
+
+// feed reads what a question finds between two numbers, neither included, which are worked out from a position.
+func (s *Store) feed(ctx context.Context, org scim.OrgID, from storage.Position, limit int, question string, bounds func(code, n int64) (low, high int64)) (list []storage.Change, err error) {
 	var n int64
-	if after != "" {
-		if n, err = strconv.ParseInt(string(after), 10, 64); err != nil || n < 0 || n >= 1<<seqBits {
+	if from != "" {
+		if n, err = strconv.ParseInt(string(from), 10, 64); err != nil || n < 0 || n >= 1<<seqBits {
 			return nil, fmt.Errorf("sqlite: %w: the position is not one of this feed", storage.ErrNotFound)
 		}
 	}
@@ -128,9 +148,9 @@ func (s *Store) Changes(ctx context.Context, org scim.OrgID, after storage.Posit
 	if !ok || limit <= 0 {
 		return nil, nil
 	}
-	q := c.prep(`SELECT seq, type, id, version, at, op, actor_kind, actor_id, actor_name, request, vals, added, removed
-		FROM changes WHERE seq>? AND seq<? ORDER BY seq LIMIT ?`)
-	q.int(code<<seqBits + n).int((code + 1) << seqBits).int(int64(limit))
+	low, high := bounds(code, n)
+	q := c.prep(question)
+	q.int(low).int(high).int(int64(limit))
 	for {
 		more, err := q.step()
 		if err != nil {
