@@ -7,6 +7,7 @@ import (
 
 	"rollcall/lifecycle"
 	"rollcall/mail"
+	"rollcall/scim"
 )
 
 const mailTag = "Mail"
@@ -48,6 +49,19 @@ func (a *API) mailEndpoints() {
 		return out, nil
 	})
 	handle(a, operation{
+		id: "send-welcome", method: http.MethodPost, path: "/members/{id}/actions/send-welcome", tag: membersTag,
+		scope: scim.ScopeAdminMembers, summary: "Mail the welcome to a member", status: http.StatusAccepted,
+		detail: "For `welcome.mode` manual, for members whom a client has made, and for whoever has lost it. Once a minute.",
+	}, func(ctx context.Context, c *Call, in *MemberPath) (*welcomeOutput, error) {
+		to, err := a.Lifecycle.SendWelcome(ctx, c.Subject, in.ID)
+		if err != nil {
+			return nil, err
+		}
+		out := &welcomeOutput{}
+		out.Body.SentTo = to
+		return out, nil
+	})
+	handle(a, operation{
 		id: "opt-out-of-mail", method: http.MethodPost, path: "/public/mail-optouts", tag: publicTag, access: forAll,
 		summary: "Refuse invitations and reminders", status: http.StatusNoContent,
 		detail: "By the link of such a mail, from every organization. What people ask for themselves, such as a password reset, still comes.",
@@ -61,6 +75,12 @@ func (a *API) mailEndpoints() {
 	}, func(ctx context.Context, c *Call, in *releaseInput) (*struct{}, error) {
 		return nil, a.Lifecycle.LetIn(ctx, c.Subject, in.Body.Email)
 	})
+}
+
+type welcomeOutput struct {
+	Body struct {
+		SentTo string `json:"sentTo" doc:"The address, most of it hidden."`
+	}
 }
 
 type listMailsInput struct {
