@@ -45,7 +45,7 @@ type TransferStep struct {
 
 func showTransferStep(r lifecycle.TransferStepRecord) TransferStep {
 	return TransferStep{
-		ID: r.ID, Transfer: r.Transfer, App: r.App, Kind: r.Kind, State: r.State, Person: person(r.Person), WorkTypes: none(r.WorkTypes),
+		ID: r.ID, Transfer: r.Transfer, App: r.App, Kind: r.Kind, State: r.State, Person: person(r.From), WorkTypes: none(r.WorkTypes),
 		Answer: r.Answer, Items: r.Items, Acks: r.Acks, DueBy: present(r.DueBy.Time), OpenedAt: present(r.OpenedAt.Time), LastAt: present(r.LastAt.Time),
 	}
 }

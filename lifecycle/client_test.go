@@ -99,3 +99,36 @@ func TestClientsOfSomebodyWhoIsRemoved(t *testing.T) {
 		t.Errorf("the handover is still there: %+v, %v", left, err)
 	}
 }
+
+// An approval gives the clients that it names, be the person let in at once or by the invite that is mailed instead.
+func TestApprovalGivesClients(t *testing.T) {
+	f := newInviteFixture(t)
+	f.settings(func(v *Settings) { v.Join.Policy = policyRequest })
+	north, south := f.client("Northwind"), f.client("Southwind")
+	asked := f.ask(Visitor{Login: &Login{Issuer: "i", Subject: "1"}}, "ann@example.com")
+	got, err := f.ApproveJoin(t.Context(), f.admin, asked.ID, &Given{Clients: []string{north.ID}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c, err := f.GetClient(t.Context(), f.admin, north.ID); err != nil || !c.owns(got.User) {
+		t.Errorf("the client of who was let in: %+v, %v", c, err)
+	}
+	asked = f.ask(Visitor{}, "bob@example.com")
+	_, err = f.ApproveJoin(t.Context(), f.admin, asked.ID, &Given{Clients: []string{f.newID()}})
+	wantCode(t, "a client that is not there", err, 400, "unknown_client")
+	got, err = f.ApproveJoin(t.Context(), f.admin, asked.ID, &Given{Clients: []string{south.ID}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if i := f.getInvite(got.Invite); len(i.Clients) != 1 || i.Clients[0].Display != "Southwind" {
+		t.Errorf("the invite gives %+v", i.Clients)
+	}
+	link := f.mailed(&InviteOutcome{Invite: got.Invite}, "bob@example.com")
+	in, err := f.AcceptInvite(t.Context(), Visitor{}, Acceptance{InviteLink: link})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c, err := f.GetClient(t.Context(), f.admin, south.ID); err != nil || !c.owns(in.User) {
+		t.Errorf("the client of who accepted: %+v, %v", c, err)
+	}
+}

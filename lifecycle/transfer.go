@@ -49,8 +49,7 @@ const (
 type Transfer struct {
 	State     string         `json:"state"`
 	Phase     string         `json:"phase,omitempty"`
-	From      Ref            `json:"from"`
-	Person    string         `json:"person"`
+	Person    string         `json:"person"` // id of whose work it is; the name is read when it is shown, and gone when they are erased
 	OpenFor   string         `json:"openFor,omitempty"`
 	Scope     []string       `json:"scope,omitempty"` // app/workType; none: all
 	To        string         `json:"to,omitempty"`    // who gets what no rule is about
@@ -118,6 +117,7 @@ type TransferRecord struct {
 	Created  time.Time
 	Modified time.Time
 	Transfer
+	From Ref
 }
 
 func transferKey(org scim.OrgID, id string) storage.Key {
@@ -129,7 +129,46 @@ func transferRecord(rec *storage.Record) (*TransferRecord, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &TransferRecord{rec.ID, rec.Version, rec.Created, rec.Modified, r.Value}, nil
+	return &TransferRecord{ID: rec.ID, Version: rec.Version, Created: rec.Created, Modified: rec.Modified, Transfer: r.Value, From: Ref{Value: r.Value.Person}}, nil
+}
+
+// nameTransfers fills in whose work it is.
+func (s *Service) nameTransfers(ctx context.Context, org scim.OrgID, list ...*TransferRecord) error {
+	ids := make([]string, len(list))
+	for i, t := range list {
+		ids[i] = t.Person
+	}
+	names, err := s.namesOf(ctx, org, ids)
+	for _, t := range list {
+		t.From.Display = names[t.Person]
+	}
+	return err
+}
+
+// namesOf are the names to show for ids that users have or had.
+func (s *Service) namesOf(ctx context.Context, org scim.OrgID, ids []string) (map[string]string, error) {
+	people, err := s.someone(ctx, org, slices.Clone(ids))
+	if err != nil {
+		return nil, err
+	}
+	names := make(map[string]string, len(ids))
+	for _, id := range ids {
+		if p := people[id]; p != nil {
+			names[id] = p.Label
+			continue
+		}
+		if _, known := names[id]; known {
+			continue
+		}
+		t, err := load[tombstone](ctx, s.store, tombstoneKey(org, id))
+		if err != nil {
+			return nil, fail(typeUser, err)
+		}
+		if t != nil {
+			names[id] = s.remainsOf(&t.Value).Name
+		}
+	}
+	return names, nil
 }
 
 func (t *Transfer) open() bool {
@@ -190,7 +229,7 @@ func (s *Service) CreateTransfer(ctx context.Context, sub Subject, n NewTransfer
 	}
 	now := s.now()
 	t := Transfer{
-		State: transferDraft, From: Ref{Value: p.ID, Display: p.Label}, Person: p.ID, OpenFor: p.ID, Scope: n.Scope, To: n.To, Reason: n.Reason,
+		State: transferDraft, Person: p.ID, OpenFor: p.ID, Scope: n.Scope, To: n.To, Reason: n.Reason,
 		Temporary: n.Temporary, FourEyes: n.FourEyes || snap.settings.Transfers.FourEyes, CreatedBy: refOf(sub),
 	}
 	for _, i := range []struct {
@@ -209,7 +248,11 @@ func (s *Service) CreateTransfer(ctx context.Context, sub Subject, n NewTransfer
 	if err != nil {
 		return nil, fail(typeTransfer, err)
 	}
-	return transferRecord(rec)
+	r, err := transferRecord(rec)
+	if err != nil {
+		return nil, err
+	}
+	return r, s.nameTransfers(ctx, sub.Org, r)
 }
 
 func (s *Service) checkTransfer(ctx context.Context, sub Subject, n *NewTransfer) error {
@@ -296,7 +339,10 @@ func (s *Service) GetTransfer(ctx context.Context, sub Subject, id string) (*Tra
 	if err != nil {
 		return nil, err
 	}
-	return r, mayReadTransfers(sub, r.Person)
+	if err := mayReadTransfers(sub, r.Person); err != nil {
+		return nil, err
+	}
+	return r, s.nameTransfers(ctx, sub.Org, r)
 }
 
 // PageTransfers returns a page of transfers, the oldest first, and where the next one begins.
@@ -323,6 +369,9 @@ func (s *Service) PageTransfers(ctx context.Context, sub Subject, state, person 
 		if list[i], err = transferRecord(&page.Records[i]); err != nil {
 			return nil, nil, err
 		}
+	}
+	if err := s.nameTransfers(ctx, sub.Org, list...); err != nil {
+		return nil, nil, err
 	}
 	if !page.More {
 		return list, nil, nil

@@ -119,7 +119,7 @@ func (a *advance) takeBack(ctx context.Context) (bool, error) {
 			return nil
 		}
 		back := Transfer{
-			State: transferRunning, Phase: phaseCopy, From: v.From, Person: v.Person, Scope: v.Scope, Reason: v.Reason, CreatedBy: a.by(), BackOf: a.id(),
+			State: transferRunning, Phase: phaseCopy, Person: v.Person, Scope: v.Scope, Reason: v.Reason, CreatedBy: a.by(), BackOf: a.id(),
 			AcceptErrors: true, Deadline: at(a.now.Add(handoverTime)), DueAt: at(a.now),
 		}
 		back.note(a.now, a.by(), "takingBack", 0)
@@ -182,6 +182,13 @@ func (a *advance) thingsBack(ctx context.Context, m *ownMove) error {
 		}
 		m.more = page.More
 		return err
+	}
+	p, err := a.member(ctx, a.t.Value.Person)
+	if err != nil {
+		return err
+	}
+	if p != nil {
+		m.name = p.Label
 	}
 	typ, _ := a.ownOf(m.item.Value.WorkType, "")
 	m.was = map[string]string{}

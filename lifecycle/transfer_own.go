@@ -61,6 +61,7 @@ type ownMove struct {
 	more   bool // there are things after these
 	people map[string]*Person
 	skip   map[string]bool   // things that are not ours to write
+	name   string            // of the person
 	was    map[string]string // of a transfer that takes another back: who has got each thing
 }
 
@@ -175,7 +176,7 @@ func (a *advance) managedReports(ctx context.Context, m *ownMove) error {
 func (a *advance) moveThings(ctx context.Context, tx storage.Tx, v *Transfer, m *ownMove) (int, error) {
 	next := m.item.Value
 	for _, k := range m.things {
-		from, to := next.From, Ref{Value: next.From, Display: v.From.Display, Type: "user"}
+		from, to := next.From, Ref{Value: next.From, Display: m.name, Type: "user"}
 		if v.BackOf != "" {
 			from = m.was[k.ID]
 		} else if to = a.ownReceiver(v, m); to.Value == "" || m.skip[k.ID] {

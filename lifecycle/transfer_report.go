@@ -33,8 +33,8 @@ func (s *Service) ReportTransfer(ctx context.Context, sub Subject, id string) (*
 	if err != nil {
 		return nil, err
 	}
-	for _, st := range steps {
-		out.Steps = append(out.Steps, TransferStepRecord{st.Key.ID, st.Value})
+	if out.Steps, err = s.showSteps(ctx, sub.Org, steps); err != nil {
+		return nil, err
 	}
 	order := []string{stepInventory, stepExecute, stepUndo}
 	slices.SortFunc(out.Steps, func(a, b TransferStepRecord) int {

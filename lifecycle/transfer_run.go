@@ -74,7 +74,7 @@ func (s *Service) CollectTransfer(ctx context.Context, sub Subject, id string) (
 		asked := 0
 		for _, a := range apps {
 			step := TransferStep{
-				Transfer: id, App: a.Key, Kind: stepInventory, State: stepOpen, Queue: a.Key, Person: v.From, DueBy: v.AnswerBy, OpenedAt: at(now),
+				Transfer: id, App: a.Key, Kind: stepInventory, State: stepOpen, Queue: a.Key, Person: v.Person, DueBy: v.AnswerBy, OpenedAt: at(now),
 			}
 			for _, w := range a.WorkTypes {
 				if v.covers(a.Key, w.Key) {

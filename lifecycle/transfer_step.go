@@ -36,7 +36,7 @@ type TransferStep struct {
 	Kind      string   `json:"kind"`
 	State     string   `json:"state"`
 	Queue     string   `json:"queue,omitempty"`
-	Person    Ref      `json:"person"`
+	Person    string   `json:"person"` // id
 	WorkTypes []string `json:"workTypes,omitempty"`
 	Answer    string   `json:"answer,omitempty"` // items, none, unknown
 	Items     int      `json:"items,omitempty"`
@@ -50,6 +50,21 @@ type TransferStep struct {
 type TransferStepRecord struct {
 	ID string
 	TransferStep
+	From Ref
+}
+
+// showSteps are steps as they are shown.
+func (s *Service) showSteps(ctx context.Context, org scim.OrgID, list []*record[TransferStep]) ([]TransferStepRecord, error) {
+	ids := make([]string, len(list))
+	for i, r := range list {
+		ids[i] = r.Value.Person
+	}
+	names, err := s.namesOf(ctx, org, ids)
+	out := make([]TransferStepRecord, len(list))
+	for i, r := range list {
+		out[i] = TransferStepRecord{r.Key.ID, r.Value, Ref{Value: r.Value.Person, Display: names[r.Value.Person]}}
+	}
+	return out, err
 }
 
 func stepKey(org scim.OrgID, transfer, app, kind string) storage.Key {
@@ -83,11 +98,8 @@ func (s *Service) PageTransferSteps(ctx context.Context, sub Subject, app, after
 		list = list[:count]
 		next = list[count-1].Key.ID
 	}
-	out := make([]TransferStepRecord, len(list))
-	for i, r := range list {
-		out[i] = TransferStepRecord{r.Key.ID, r.Value}
-	}
-	return out, next, nil
+	out, err := s.showSteps(ctx, sub.Org, list)
+	return out, next, err
 }
 
 // answers says whether the subject answers for the application.
@@ -219,7 +231,11 @@ func (s *Service) AnswerInventory(ctx context.Context, sub Subject, app, step, a
 	if err != nil {
 		return nil, err
 	}
-	return &TransferStepRecord{rec.ID, v.Value}, nil
+	shown, err := s.showSteps(ctx, sub.Org, []*record[TransferStep]{v})
+	if err != nil {
+		return nil, err
+	}
+	return &shown[0], nil
 }
 
 // foundTypes are the work types of what an application says there is.
@@ -278,7 +294,7 @@ func (s *Service) enterItem(ctx context.Context, tx storage.Tx, sub Subject, ste
 	}
 	_, err = s.insert(ctx, tx, sub.Caller, k, now, TransferItem{
 		Transfer: step.Transfer, App: step.App, WorkType: f.WorkType, Ref: f.Ref, Label: f.Label, SubAccount: f.SubAccount,
-		SuggestedTo: f.SuggestedTo, Count: f.Count, State: itemFound, From: step.Person.Value, Undo: w.Undo, At: at(now),
+		SuggestedTo: f.SuggestedTo, Count: f.Count, State: itemFound, From: step.Person, Undo: w.Undo, At: at(now),
 	}, nil)
 	return 1, err
 }

@@ -428,3 +428,49 @@ func TestTransferIsCancelledWhileAnApplicationAnswers(t *testing.T) {
 		}
 	})
 }
+
+// The evidence outlives the person, their name does not.
+func TestTransferOfSomebodyWhoIsErased(t *testing.T) {
+	f := newFixture(t)
+	f.registerCRM()
+	g := f.saga(0).removed()
+	for range 20 {
+		ended, err := g.goOn(f.Service)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if ended {
+			break
+		}
+	}
+	name := func() string {
+		r, err := f.ReportTransfer(t.Context(), f.admin, g.id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(r.Steps) != 2 || r.Steps[0].From != r.Transfer.From {
+			t.Errorf("steps %+v", r.Steps)
+		}
+		return r.Transfer.From.Display
+	}
+	if got := name(); got != "ann0" {
+		t.Errorf("after the removal it is the work of %q", got)
+	}
+	if err := f.Erase(t.Context(), f.admin, g.person, ""); err != nil {
+		t.Fatal(err)
+	}
+	if got := name(); got != FormerMember {
+		t.Errorf("after the erasure it is the work of %q", got)
+	}
+	list, err := f.store.History(t.Context(), transferKey(f.org, g.id), 0, 100)
+	if err != nil || len(list) == 0 {
+		t.Fatalf("%d changes, %v", len(list), err)
+	}
+	for _, ch := range list {
+		for _, v := range ch.Values {
+			if v.Old == "ann0" || v.New == "ann0" {
+				t.Errorf("the history of the transfer has the name, at %s", v.Path)
+			}
+		}
+	}
+}
