@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"sync"
 	"testing"
+	"time"
 
 	"rollcall/resources"
 	"rollcall/scim"
@@ -66,6 +67,7 @@ func (d *dying) Within(ctx context.Context, org scim.OrgID, step storage.Step) e
 type saga struct {
 	*fixture
 	id       string
+	back     string // of the one that takes it back
 	person   string
 	to       []string
 	executed map[string]int
@@ -164,7 +166,7 @@ func (g *saga) app(s *Service) error {
 		return err
 	}
 	for _, st := range steps {
-		if st.Transfer != g.id {
+		if st.Transfer != g.id && st.Transfer != g.back {
 			continue
 		}
 		if st.Kind == stepInventory {
@@ -473,4 +475,84 @@ func TestTransferOfSomebodyWhoIsErased(t *testing.T) {
 			}
 		}
 	}
+}
+
+// goBack drives a temporary transfer to its end, and the one that takes it back.
+func (g *saga) goBack(s *Service) (ended bool, err error) {
+	ended, err = g.goOn(s)
+	if err != nil || !ended {
+		return false, err
+	}
+	t, err := g.GetTransfer(g.Context(), g.admin, g.id)
+	if err != nil {
+		return false, err
+	}
+	if t.Back == "" {
+		g.clock.Advance(max(0, t.Until.Sub(g.now())))
+		return false, s.SweepTransfers(g.Context(), g.org)
+	}
+	g.back = t.Back
+	back, err := g.GetTransfer(g.Context(), g.admin, g.back)
+	if err != nil || back.State == transferDone {
+		return err == nil, err
+	}
+	if err := g.app(s); err != nil {
+		return false, err
+	}
+	return false, s.SweepTransfers(g.Context(), g.org)
+}
+
+// What was lent comes back once, whenever a process is killed on the way.
+func TestTemporaryTransferIsResumedAfterEachStep(t *testing.T) {
+	f := newFixture(t)
+	f.registerCRM()
+	next, run := f.anotherProcess(f.store), 0
+	for _, after := range []bool{false, true} {
+		for at := 1; ; at++ {
+			run++
+			name := fmt.Sprintf("killed at step %d (after: %v)", at, after)
+			g := f.saga(run)
+			_, err := change(t.Context(), f.Service, f.store, f.admin.Caller, transferKey(f.org, g.id), f.now(), func(r *record[Transfer]) error {
+				r.Value.Temporary, r.Value.Until = true, Instant{f.now().Add(24 * time.Hour)}
+				return nil
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			d := &dying{Store: f.store, left: at, after: after}
+			s, killed, ended := f.anotherProcess(d), false, false
+			for range 100 {
+				ended, err = g.goBack(s)
+				if errors.Is(err, errKilled) {
+					s, killed, err = next, true, nil
+				}
+				if err != nil {
+					t.Fatalf("%s: %v", name, err)
+				}
+				if ended {
+					break
+				}
+			}
+			if !ended || len(g.executed) != 12 {
+				t.Fatalf("%s: ended %v, %d things handed over", name, ended, len(g.executed))
+			}
+			typ, where := f.ownOf(workReports, g.person)
+			if n, err := f.count(t.Context(), f.org, typ, where); err != nil || n != sagaReports {
+				t.Fatalf("%s: %d people have their manager back, %v", name, n, err)
+			}
+			list, err := find[Client](t.Context(), f.Service, f.org, typeClient, f.eq(typeClient, "owners.value", g.person), 100)
+			if err != nil || len(list) != sagaClients {
+				t.Fatalf("%s: %d clients, %v", name, len(list), err)
+			}
+			for _, c := range list {
+				if len(c.Value.Owners) != 1 || c.Version != 3 {
+					t.Fatalf("%s: a client of version %d has the owners %+v", name, c.Version, c.Value.Owners)
+				}
+			}
+			if !killed {
+				break
+			}
+		}
+	}
+	t.Logf("%d runs", run)
 }
