@@ -14,19 +14,24 @@ import (
 const clientsTag = "Clients"
 
 func (a *API) clientEndpoints() {
+	// Which tokens read is for the matrix to say.
+	read := func(o operation) operation {
+		o.scope = ""
+		return o
+	}
 	op := func(id, method, path, summary string) operation {
 		return operation{
 			id: id, method: method, path: path, tag: clientsTag, summary: summary, scope: scim.ScopeAdminClients, apps: true,
 		}
 	}
-	list := op("list-clients", http.MethodGet, "/clients", "The clients that people look after")
+	list := read(op("list-clients", http.MethodGet, "/clients", "The clients that people look after"))
 	list.detail = "A token of an application sees the application's own."
 	handle(a, list, a.listClients)
 	create := op("create-client", http.MethodPost, "/clients", "Enter a client")
 	create.status = http.StatusCreated
 	create.detail = "A client is an id and a label: what an application knows of it stays there. `externalRef` is unique in an application."
 	handle(a, create, a.createClient)
-	handle(a, op("get-client", http.MethodGet, "/clients/{id}", "A client"), func(ctx context.Context, c *Call, in *IDPath) (*entry[Client], error) {
+	handle(a, read(op("get-client", http.MethodGet, "/clients/{id}", "A client")), func(ctx context.Context, c *Call, in *IDPath) (*entry[Client], error) {
 		r, err := a.Lifecycle.GetClient(ctx, c.Subject, in.ID)
 		return clientAnswer(r, err)
 	})
@@ -38,7 +43,7 @@ func (a *API) clientEndpoints() {
 	handle(a, drop, func(ctx context.Context, c *Call, in *IDPath) (*struct{}, error) {
 		return nil, a.Lifecycle.DeleteClient(ctx, c.Subject, in.ID, c.If)
 	})
-	handle(a, op("list-member-clients", http.MethodGet, "/members/{id}/clients", "The clients that a person looks after"), a.listMemberClients)
+	handle(a, read(op("list-member-clients", http.MethodGet, "/members/{id}/clients", "The clients that a person looks after")), a.listMemberClients)
 	set := op("set-member-clients", http.MethodPut, "/members/{id}/clients", "Set the clients that a person looks after")
 	set.detail = "They are all that the person looks after from then on. For people with more than 1000 clients, add and remove some instead."
 	handle(a, set, func(ctx context.Context, c *Call, in *setMemberClientsInput) (*clientChangeOutput, error) {

@@ -177,6 +177,12 @@ func TestRoutes(t *testing.T) {
 			if r.on == "change-request" && !on {
 				continue // nobody can ask for a change then
 			}
+			if why, ok := strings.CutPrefix(r.on, "untried: "); ok {
+				if !on {
+					t.Logf("%s is not tried: %s", r.id, why)
+				}
+				continue
+			}
 			t.Run(fmt.Sprintf("%s/settings=%v", r.id, on), func(t *testing.T) {
 				for _, a := range actors() {
 					x.route(t, r, &a, on)
@@ -236,7 +242,7 @@ func (x *routeTest) route(t *testing.T, r *route, a *actor, setting bool) {
 			target.User, target.Rank = "boss", lifecycle.RankOwner
 		case which == "self", r.on == "self":
 			target.User, target.Rank = "me", a.sub.Rank
-		case which == "below", r.on == "removed":
+		case which == "below", r.on == "removed", r.on == "target", r.on == "transfer":
 			target.User, target.Rank = "other", lifecycle.RankMember
 		}
 		want := r.expected(&with, target)
@@ -267,6 +273,7 @@ func (x *routeTest) tryAs(t *testing.T, r *route, a *actor, which string, want b
 	}
 	x.feed(t)
 	rec := x.call(t, r, who, vars)
+	defer x.endJobs(t, r)
 	name := fmt.Sprintf("%s as %s %s", r.id, a.name, which)
 	refused, problem := refusedBy(r, rec, want)
 	switch {
@@ -278,6 +285,22 @@ func (x *routeTest) tryAs(t *testing.T, r *route, a *actor, which string, want b
 	}
 	if rows := x.feed(t); refused && len(rows) > 0 {
 		t.Errorf("%s: was refused and changed %v", name, rows)
+	}
+}
+
+// endJobs ends what an operation on jobs has left: an organization has few that are not over.
+func (x *routeTest) endJobs(t *testing.T, r *route) {
+	t.Helper()
+	if r.on != "job" && r.id != "bulk-members" {
+		return
+	}
+	var jobs struct{ Items []struct{ ID string } }
+	rec := x.try(t, "admin", http.MethodGet, "/api/v1/jobs?count=1000", "")
+	if err := json.Unmarshal(rec.Body.Bytes(), &jobs); err != nil {
+		t.Fatal(err)
+	}
+	for _, j := range jobs.Items {
+		x.try(t, "admin", http.MethodPost, "/api/v1/jobs/"+j.ID+"/actions/cancel", "")
 	}
 }
 
@@ -371,6 +394,7 @@ func (x *routeTest) foreign(t *testing.T, r *route) {
 		if who == "other-operator" && slices.Contains(r.actions, forOperator) {
 			continue // serves all organizations
 		}
+		x.endJobs(t, r)
 		vars := x.next()
 		x.plant(t, r.on, vars)
 		x.feed(t)
@@ -379,6 +403,9 @@ func (x *routeTest) foreign(t *testing.T, r *route) {
 			t.Errorf("%s as %s shows something of another organization: %s", r.id, who, rec.Body)
 		}
 		named := strings.Contains(r.path, "{") && !slices.Contains(r.actions, forAnybody) && r.on != "-"
+		if r.id == "list-member-clients" && strings.Contains(rec.Body.String(), `"items":[]`) {
+			continue // nobody has none
+		}
 		if r.id == "check-access" && strings.Contains(rec.Body.String(), `"unknown"`) {
 			continue // is what it says of whoever is not there
 		}
