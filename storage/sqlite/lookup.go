@@ -33,7 +33,7 @@ func (s *Store) lookupOf(q *query.Query) (l lookup, ok bool) {
 	return l, v.t == isText && len(v.s) <= maxLookup && s.cached(q.Load, l.t)
 }
 
-// answer gives the page from the cache, if that has both the key and the record as they were when done was at: so
+// answerLookup gives the page from the cache, if that has both the key and the record as they were when done was at: so
 // they belong to one state. That the field has no strays was looked up after at, so there were none then.
 func (s *Store) answerLookup(l lookup, orgID scim.OrgID, org int64, q *query.Query, at int64) (storage.Page, bool) {
 	var kb keyBuffer
