@@ -36,7 +36,8 @@ type Metrics struct {
 	relaxations  *prometheus.CounterVec
 	authFailures *prometheus.CounterVec
 
-	admin adminCollectors
+	admin  adminCollectors
+	people lifecycleCollectors
 
 	storeOps       *prometheus.CounterVec
 	storeDurations *prometheus.HistogramVec
@@ -89,7 +90,8 @@ func New(reg prometheus.Registerer, o Options) (*Metrics, error) {
 			Name: "rollcall_auth_failures_total",
 			Help: "Requests refused for their credentials: missing, unknown, expired, revoked or scope; of people issuer, invalid or stranger.",
 		}, []string{"reason"}),
-		admin: newAdminCollectors(),
+		admin:  newAdminCollectors(),
+		people: newLifecycleCollectors(),
 		storeOps: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "rollcall_store_operations_total",
 			Help: "Calls of the store, by operation and result.",
@@ -141,12 +143,12 @@ func New(reg prometheus.Registerer, o Options) (*Metrics, error) {
 	for _, reason := range []string{"overload", "wait", "body_memory", "rate_organization", "rate_token"} {
 		m.rejected.WithLabelValues(reason)
 	}
-	for _, c := range []prometheus.Collector{
+	for _, c := range append(m.people.all(), []prometheus.Collector{
 		m.requests, m.durations, m.inFlight, m.panics, m.rejected, m.relaxations, m.authFailures,
 		m.admin.requests, m.admin.durations,
 		m.storeOps, m.storeDurations, m.storeCommands, m.commandTimes, m.commitWrites, m.commitDuration, m.mails, queueAge, info,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-	} {
+	}...) {
 		if err := reg.Register(c); err != nil {
 			return nil, err
 		}

@@ -35,6 +35,11 @@ func useAll(m *metrics.Metrics) {
 	m.Rejection("overload")
 	m.StoreOperation("insert", "ok", time.Millisecond)
 	m.GroupCommit(17, 3*time.Millisecond)
+	m.Invite("accepted")
+	m.InviteAccepted(time.Hour)
+	m.JoinRequest("approved")
+	m.JoinDecided(time.Hour)
+	m.BadToken("invite")
 }
 
 func TestNamesAreClean(t *testing.T) {
@@ -144,12 +149,22 @@ rollcall_http_rejections_total{reason="overload"} 1
 rollcall_http_rejections_total{reason="rate_organization"} 0
 rollcall_http_rejections_total{reason="rate_token"} 0
 rollcall_http_rejections_total{reason="wait"} 0
+# HELP rollcall_invites_total Addresses of requests to invite by outcome, and ends of invites: accepted, declined, revoked, expired.
+# TYPE rollcall_invites_total counter
+rollcall_invites_total{outcome="accepted"} 1
+# HELP rollcall_join_requests_total Join requests by what became of them: pending, approved, declined, withdrawn, expired, superseded.
+# TYPE rollcall_join_requests_total counter
+rollcall_join_requests_total{outcome="approved"} 1
+# HELP rollcall_token_bad_tries_total Wrong tokens and codes of links, by what they were for.
+# TYPE rollcall_token_bad_tries_total counter
+rollcall_token_bad_tries_total{link="invite"} 1
 # HELP rollcall_store_operations_total Calls of the store, by operation and result.
 # TYPE rollcall_store_operations_total counter
 rollcall_store_operations_total{operation="insert",result="ok"} 1
 `
 	if err := testutil.GatherAndCompare(reg, strings.NewReader(want), "rollcall_auth_failures_total",
 		"rollcall_compat_relaxations_total", "rollcall_http_panics_total", "rollcall_http_rejections_total",
+		"rollcall_invites_total", "rollcall_join_requests_total", "rollcall_token_bad_tries_total",
 		"rollcall_store_operations_total"); err != nil {
 		t.Error(err)
 	}

@@ -54,8 +54,13 @@ func openDatabase(ctx context.Context, c *Config, m *metrics.Metrics) (*database
 		service.Close()
 		return nil, errors.Join(err, store.Close())
 	}
+	var counted lifecycle.Metrics
+	if m != nil {
+		counted = m
+	}
 	people, err := lifecycle.New(ctx, lifecycle.Options{
-		Store: store, Registry: registry, Resources: service, Now: time.Now, NewID: newID, Random: rand.Reader,
+		Metrics: counted,
+		Store:   store, Registry: registry, Resources: service, Now: time.Now, NewID: newID, Random: rand.Reader,
 		PublicURL: c.Mail.PublicURL, Outbox: post, Resolver: systemDNS{},
 	})
 	if err != nil {
