@@ -50,6 +50,7 @@ func (a *API) endpoints() {
 	a.profileEndpoints()
 	a.myOrganizationEndpoints()
 	a.passwordEndpoints()
+	a.personExportEndpoints()
 	a.mailEndpoints()
 	a.mailTemplateEndpoints()
 	a.appEndpoints()
