@@ -121,11 +121,8 @@ func (p *Post) sweep(ctx context.Context, now time.Time) error {
 		if err := p.discard(ctx, org.ID, resources.TypeMail, "doneAt", now.Add(-keepMail), p.dropRoute); err != nil {
 			return err
 		}
-		if err := p.discard(ctx, org.ID, resources.TypeLimit, "until", now, nil); err != nil {
-			return err
-		}
 	}
-	return p.discard(ctx, scim.SystemOrg, resources.TypeLimit, "until", now, nil)
+	return nil
 }
 
 // discard deletes records whose instant at path has passed a bound.
