@@ -13,7 +13,8 @@ import (
 	"rollcall/storage"
 )
 
-// stepsPerTransaction is how many steps of a Batch share a transaction, and so the wait for its commit.
+// stepsPerTransaction is how many steps of a Batch share a transaction, and so the wait for its commit. Four times as
+// many save a tenth of the processor time, and a step that is refused has as many others run again.
 const stepsPerTransaction = 64
 
 // Within implements storage.Resources.
