@@ -48,6 +48,7 @@ func (a *API) endpoints() {
 	a.memberEndpoints()
 	a.memberListEndpoint()
 	a.profileEndpoints()
+	a.photoEndpoints()
 	a.myOrganizationEndpoints()
 	a.passwordEndpoints()
 	a.personExportEndpoints()

@@ -13,7 +13,7 @@ import (
 func inTheBackground(t scim.TypeName) bool {
 	switch t {
 	case resources.TypeLimit, resources.TypeRequest, resources.TypeEpoch, resources.TypeProof, resources.TypeSeal,
-		resources.TypeMail, resources.TypeMailRoute, resources.TypeMailAddress:
+		resources.TypeMail, resources.TypeMailRoute, resources.TypeMailAddress, resources.TypePhoto:
 		return true
 	}
 	return false

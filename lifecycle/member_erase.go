@@ -89,11 +89,12 @@ type trace struct {
 }
 
 // traces finds the records beside the user that hold something of them: invites and requests of their addresses, what
-// they asked for, and their logins.
+// they asked for, their logins, and their picture.
 func (s *Service) traces(ctx context.Context, org scim.OrgID, t *tombstone) ([]trace, error) {
 	where := map[scim.TypeName]query.Or{
 		resources.TypeChangeRequest: {s.eq(resources.TypeChangeRequest, "user", t.User)},
 		resources.TypeLogin:         {s.eq(resources.TypeLogin, "user", t.User)},
+		resources.TypePhoto:         {s.eq(resources.TypePhoto, "user", t.User)},
 	}
 	if t.Profile != "" {
 		_, doc, _, err := s.exhume(t)

@@ -73,6 +73,8 @@ func (s *Service) bury(ctx context.Context, tx storage.Tx, c scim.Caller, l *lea
 		if t.Profile, err = s.sealed(b, "profile "+l.key.ID); err != nil {
 			return err
 		}
+	} else if err := dropPhoto(ctx, tx, c, photoKey(l.key.Org, l.key.ID), l.at, 0); err != nil {
+		return err
 	}
 	for _, a := range addresses(doc) {
 		t.Emails = append(t.Emails, s.linkDigest("address "+a))

@@ -75,16 +75,24 @@ func (s *Service) sweepEnded(ctx context.Context, sub Subject) error {
 	return nil
 }
 
-// sweepTombstones destroys profiles whose retention is over. The name stays, to show beside what the person did.
+// sweepTombstones destroys profiles, and pictures, whose retention is over. The name stays, to show beside what the person did.
 func (s *Service) sweepTombstones(ctx context.Context, sub Subject) error {
 	keys, err := s.due(ctx, sub.Org, typeTombstone, s.when(typeTombstone, "purgeAt", query.Le, s.now()))
 	if err != nil {
 		return err
 	}
 	for _, k := range keys {
-		_, err := change(ctx, s, s.store, sub.Caller, k, s.now(), func(r *record[tombstone]) error {
-			r.Value.Profile, r.Value.PurgeAt, r.Value.ExternalID = "", Instant{}, ""
-			return nil
+		err := s.store.Within(ctx, sub.Org, func(tx storage.Tx) error {
+			user := ""
+			_, err := change(ctx, s, tx, sub.Caller, k, s.now(), func(r *record[tombstone]) error {
+				user = r.Value.User
+				r.Value.Profile, r.Value.PurgeAt, r.Value.ExternalID = "", Instant{}, ""
+				return nil
+			})
+			if err != nil {
+				return err
+			}
+			return dropPhoto(ctx, tx, sub.Caller, photoKey(sub.Org, user), s.now(), 0)
 		})
 		if err != nil && !errors.Is(err, storage.ErrNotFound) {
 			return err

@@ -50,6 +50,7 @@ type Service struct {
 	resolver  Resolver
 	domains   func() (*mail.Domains, error)
 	wake      chan struct{} // tells RunJobs that there is something to do
+	decoding  chan struct{} // held by who decodes a picture
 }
 
 // New checks the options, reads the keys of the database, and hangs the rules of the lifecycle into the registry's
@@ -62,6 +63,7 @@ func New(ctx context.Context, o Options) (*Service, error) {
 		store: stepStore{o.Store}, registry: o.Registry, resources: o.Resources, clock: o.Now, newID: o.NewID, random: o.Random,
 		pages: cmp.Or(o.PublicURL, "http://localhost"), outbox: o.Outbox, counted: o.Metrics,
 		domains: func() (*mail.Domains, error) { return o.Domains, nil }, wake: make(chan struct{}, 1),
+		decoding: make(chan struct{}, 1),
 	}
 	if o.Domains == nil {
 		s.domains = sync.OnceValues(func() (*mail.Domains, error) { return mail.NewDomains("") })

@@ -73,7 +73,7 @@ type Registry struct {
 func Default() []*Definition {
 	return []*Definition{
 		User(), Group(), Role(), Entitlement(), Occupation(), Invite(), JoinRequest(),
-		Settings(), Epoch(), GroupGrant(), ChangeRequest(), Tombstone(), Seal(), Refusal(),
+		Settings(), Epoch(), GroupGrant(), ChangeRequest(), Tombstone(), Photo(), Seal(), Refusal(),
 		Mail(), MailTemplate(), MailRoute(), MailAddress(), Limit(),
 		IdempotentRequest(), App(), Connection(), Conflict(), Domain(),
 		Client(), ClientHandover(), Transfer(), TransferItem(), TransferStep(),
