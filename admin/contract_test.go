@@ -56,7 +56,7 @@ func contractOf(t testing.TB, w *world) *contract {
 	}
 	v, errs := validator.NewValidator(doc, config.WithFormatAssertions(), config.WithoutSecurityValidation(), config.WithStrictMode(),
 		// Headers that have nothing to do with an operation.
-		config.WithStrictIgnoredHeadersExtra("X-Content-Type-Options", "RateLimit", "RateLimit-Policy", "Retry-After", "WWW-Authenticate", "Idempotency-Replayed"))
+		config.WithStrictIgnoredHeadersExtra("X-Content-Type-Options", "WWW-Authenticate", "Idempotency-Replayed"))
 	if len(errs) > 0 {
 		t.Fatalf("the OpenAPI document: %v", errs)
 	}

@@ -75,6 +75,7 @@ func (a *API) publish() error {
 			op.Responses["304"] = &huma.Response{Description: "The client has this version: If-None-Match named it."}
 		}
 	}
+	publishQuotas(doc)
 	for _, s := range doc.Components.Schemas.Map() {
 		bareReferences(s)
 	}

@@ -36,6 +36,7 @@ type exchange struct {
 	answer answer
 	cause  error // what a 5xx hides from the client
 	denied error // a refusal, for the audit trail
+	quota  scim.Quota
 }
 
 // exchangeKey is where the context of a request has its exchange: Gin and huma hand on nothing else. Handlers never

@@ -34,10 +34,11 @@ type Call struct {
 	If        scim.Precondition // If-Match, of an operation that takes it
 	Addr      netip.Addr        // of the client; the zero address if unknown
 	RequestID string
+	quota     *scim.Quota // what the limits on visitors leave; see rate.go
 }
 
 func (x *exchange) call() *Call {
-	c := &Call{Identity: x.who, Addr: x.addr, RequestID: x.id}
+	c := &Call{Identity: x.who, Addr: x.addr, RequestID: x.id, quota: &x.quota}
 	if x.operation.conditional {
 		c.If.IfMatch = x.req.Header.Get("If-Match")
 	}

@@ -96,6 +96,7 @@ func handle[I, O any](a *API, o operation, fn func(context.Context, *Call, *I) (
 		if err != nil {
 			return nil, x.refuse(err)
 		}
+		tellQuota(x.answer.Header(), &x.quota)
 		return out, nil
 	})
 }

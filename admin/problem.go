@@ -1,13 +1,12 @@
 package admin
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"maps"
-	"math"
 	"net/http"
-	"strconv"
 	"strings"
 	"time"
 
@@ -49,6 +48,7 @@ type Mistake struct {
 type refusal struct {
 	Problem
 	retryAfter time.Duration
+	quota      *scim.Quota
 }
 
 func (r *refusal) Error() string             { return r.Detail }
@@ -59,8 +59,9 @@ func (r *refusal) ContentType(string) string { return problemType }
 func (r *refusal) GetHeaders() http.Header {
 	h := http.Header{}
 	if r.retryAfter > 0 {
-		h.Set("Retry-After", strconv.Itoa(int(math.Ceil(r.retryAfter.Seconds()))))
+		h.Set("Retry-After", wholeSeconds(r.retryAfter))
 	}
+	tellQuota(h, r.quota)
 	return h
 }
 
@@ -88,7 +89,7 @@ func (x *exchange) refuse(err error) *refusal {
 		x.cause = e.Cause
 	}
 	x.denied = e
-	r := &refusal{Problem: x.problem(e.Status, codeOf(e), e.Detail), retryAfter: e.RetryAfter}
+	r := &refusal{Problem: x.problem(e.Status, codeOf(e), e.Detail), retryAfter: e.RetryAfter, quota: cmp.Or(e.Quota, &x.quota)}
 	if m := e.Managed; m != nil {
 		r.ManagedBy = &Managed{m.Connection, m.Name, m.Since}
 	}

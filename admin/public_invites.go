@@ -13,7 +13,7 @@ const publicTag = "Without a login"
 
 // visitor is who asks without being anybody here: a person's token is not needed, and proves the address if it is there.
 func visitor(c *Call) lifecycle.Visitor {
-	v := lifecycle.Visitor{RequestID: c.RequestID}
+	v := lifecycle.Visitor{RequestID: c.RequestID, Quota: c.quota}
 	if c.Addr.IsValid() {
 		v.IP = c.Addr.String()
 	}

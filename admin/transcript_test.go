@@ -39,7 +39,7 @@ func runTranscripts(t *testing.T, open openStore) map[string]bool {
 	succeeded := map[string]bool{}
 	p := transcript.Player{
 		Who:     "admin",
-		Headers: []string{"Content-Type", "Location", "Etag", "Allow", "Www-Authenticate", "Retry-After", "Ratelimit", "Idempotency-Replayed", "Connection"},
+		Headers: []string{"Content-Type", "Location", "Etag", "Allow", "Www-Authenticate", "Retry-After", "Ratelimit-Limit", "Ratelimit-Remaining", "Ratelimit-Reset", "Idempotency-Replayed", "Connection"},
 		World: func(t *testing.T) transcript.World {
 			w := newWorld(t, open, nil)
 			t.Cleanup(func() {

@@ -141,7 +141,7 @@ func (s *Service) newConflict(ctx context.Context, c scim.Caller, k storage.Key,
 		return err
 	}
 	if n >= maxOpenConflicts {
-		return tooMany("too_many_conflicts", time.Hour, "the organization has more conflicts than it can look at: its administrators must decide first")
+		return tooMany("too_many_conflicts", maxOpenConflicts, time.Hour, "the organization has more conflicts than it can look at: its administrators must decide first")
 	}
 	rec, err := s.store.Get(ctx, userKey(c.Org, d.UserID), query.Load{})
 	if err != nil {

@@ -62,7 +62,7 @@ func (s *Service) VerifyDomain(ctx context.Context, sub Subject, domain string) 
 		return nil, err
 	}
 	if n == 0 {
-		return nil, tooMany("rate_limited", max(after, time.Second), "the DNS was asked too often: wait a while")
+		return nil, tooMany("rate_limited", verifysPerHour, max(after, time.Second), "the DNS was asked too often: wait a while")
 	}
 	found, err := s.proved(ctx, &r.Value)
 	if err != nil {

@@ -57,7 +57,10 @@ func (s *Service) AcceptInvite(ctx context.Context, who Visitor, in Acceptance) 
 		return nil, err
 	}
 	invite := v.invite.Key.ID
-	defer func() { s.Deny(v.caller, "accept-invite", string(typeInvite), invite, err) }()
+	defer func() {
+		err = s.alike(ctx, who, "invite", err)
+		s.Deny(v.caller, "accept-invite", string(typeInvite), invite, err)
+	}()
 	a := &accepting{visit: v, in: in}
 	for range maxAcceptRuns {
 		if err := a.prepare(ctx); err != nil {

@@ -193,7 +193,7 @@ func (s *Service) ResendInvite(ctx context.Context, sub Subject, id string) (*In
 // pause keeps a minute between two mails.
 func (a *acting) pause(v *Invite) error {
 	if rest := resendPause - a.now.Sub(v.LastSentAt.Time); rest > 0 && !v.LastSentAt.IsZero() {
-		return tooMany("sent_just_now", rest, "the invite was sent less than a minute ago")
+		return tooMany("sent_just_now", 1, rest, "the invite was sent less than a minute ago")
 	}
 	return nil
 }
@@ -207,9 +207,9 @@ func (a *acting) mailable(ctx context.Context, address mail.Address) error {
 	if outcome != "" {
 		return invalid("email", outcome, "%s", detail)
 	}
-	ok, after, err := a.mayMail(ctx, address)
+	ok, most, after, err := a.mayMail(ctx, address)
 	if err == nil && !ok {
-		err = tooMany(OutcomeOverRate, after, "the address has got as many mails as it may%s", later(after))
+		err = tooMany(OutcomeOverRate, most, after, "the address has got as many mails as it may%s", later(after))
 	}
 	return err
 }

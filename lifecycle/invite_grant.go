@@ -301,8 +301,8 @@ func inviterOf(sub Subject) *Ref {
 }
 
 // tooMany says: later.
-func tooMany(code string, after time.Duration, format string, args ...any) *scim.Error {
+func tooMany(code string, most int, after time.Duration, format string, args ...any) *scim.Error {
 	e := refuse(http.StatusTooManyRequests, code, "%s", fmt.Sprintf(format, args...))
-	e.RetryAfter = after
+	e.RetryAfter, e.Quota = after, &scim.Quota{Limit: most, Reset: after}
 	return e
 }

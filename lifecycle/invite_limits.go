@@ -54,7 +54,7 @@ func (x *inviting) bound(ctx context.Context, items []*inviteItem) error {
 	if err != nil {
 		return err
 	}
-	open = refuseBeyond(open, most, "the organization has as many open invites as it may have")
+	open = refuseBeyond(open, most, x.policy.settings.Invite.MaxPending, time.Hour, "the organization has as many open invites as it may have")
 	if x.dry || len(open) == 0 {
 		return nil
 	}
@@ -66,14 +66,14 @@ func (x *inviting) bound(ctx context.Context, items []*inviteItem) error {
 	case x.mass != nil:
 		open = x.mass.hold(open, n, after)
 	default:
-		open = refuseBeyond(open, n, "the organization has invited as many people as it may in 24 hours"+later(after))
+		open = refuseBeyond(open, n, x.invitesADay(), after, "the organization has invited as many people as it may in 24 hours"+later(after))
 	}
 	if x.sub.User != "" && x.mass == nil {
 		n, after, err = x.take(ctx, x.sub.Org, limitInviter, x.sub.User, len(open), invitesPerHour, time.Hour)
 		if err != nil {
 			return err
 		}
-		open = refuseBeyond(open, n, "you have invited as many people as you may in an hour"+later(after))
+		open = refuseBeyond(open, n, invitesPerHour, after, "you have invited as many people as you may in an hour"+later(after))
 	}
 	if x.approval {
 		return nil
@@ -112,10 +112,10 @@ func (x *inviting) boundMails(ctx context.Context, open []*inviteItem) error {
 			continue
 		}
 		group.Go(func() error {
-			ok, after, err := x.mayMail(ctx, item.address)
+			ok, most, after, err := x.mayMail(ctx, item.address)
 			if err == nil && !ok {
 				item.set(OutcomeOverRate, "the address has got as many mails as it may"+later(after))
-				item.err = tooMany(OutcomeOverRate, after, "%s", item.Detail)
+				item.err = tooMany(OutcomeOverRate, most, after, "%s", item.Detail)
 			}
 			return err
 		})
@@ -123,8 +123,8 @@ func (x *inviting) boundMails(ctx context.Context, open []*inviteItem) error {
 	return group.Wait()
 }
 
-// mayMail takes one mail from what an address may get.
-func (s *Service) mayMail(ctx context.Context, a mail.Address) (ok bool, after time.Duration, err error) {
+// mayMail takes one mail from what an address may get. If it may get none, most and after are of the limit that says so.
+func (s *Service) mayMail(ctx context.Context, a mail.Address) (ok bool, most int, after time.Duration, err error) {
 	key := s.linkDigest(a.Key()) // the address itself is nobody's business there
 	for _, l := range []struct {
 		name string
@@ -133,16 +133,18 @@ func (s *Service) mayMail(ctx context.Context, a mail.Address) (ok bool, after t
 	}{{limitMailDay, mailsPerDay, day * time.Second}, {limitMailMonth, mailsPerMonth, 30 * day * time.Second}} {
 		n, after, err := s.take(ctx, scim.SystemOrg, l.name, key, 1, l.most, l.per)
 		if err != nil || n == 0 {
-			return false, after, err
+			return false, l.most, after, err
 		}
 	}
-	return true, 0, nil
+	return true, 0, 0, nil
 }
 
-func refuseBeyond(items []*inviteItem, n int, why string) []*inviteItem {
+// refuseBeyond refuses the items beyond n for a limit of most, which lets one more through after that time.
+func refuseBeyond(items []*inviteItem, n, most int, after time.Duration, why string) []*inviteItem {
 	n = max(0, min(n, len(items)))
 	for _, item := range items[n:] {
 		item.set(OutcomeOverRate, why)
+		item.err = tooMany(OutcomeOverRate, most, max(after, time.Second), "%s", why)
 	}
 	return items[:n]
 }

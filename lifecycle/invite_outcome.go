@@ -77,8 +77,6 @@ func (o *InviteOutcome) refusal() *scim.Error {
 		e := scim.Uniqueness("email")
 		e.Code, e.Detail = code, "email: "+o.Detail
 		return e
-	case OutcomeOverRate:
-		return tooMany(code, time.Hour, "%s", o.Detail)
 	case OutcomeOverSeats, OutcomePlanRequired, OutcomeRoleAboveYours:
 		return refuse(http.StatusForbidden, code, "%s", o.Detail)
 	}

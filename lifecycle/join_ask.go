@@ -63,10 +63,8 @@ func (s *Service) AskToJoin(ctx context.Context, who Visitor, in JoinAsk) (*Join
 	if utf8.RuneCountInString(in.Message) > maxJoinMessage {
 		return nil, invalid("message", "too_long", "must have %d characters at most", maxJoinMessage)
 	}
-	if who.IP != "" {
-		if err := s.limited(ctx, "join-ip", who.IP, joinsPerHour, time.Hour); err != nil {
-			return nil, err
-		}
+	if err := s.limitedThere(ctx, who, "join-ip", joinsPerHour, time.Hour); err != nil {
+		return nil, err
 	}
 	if err := s.limited(ctx, "join-address", a.Key(), joinsPerDay, day*time.Second); err != nil {
 		return nil, err
@@ -166,7 +164,8 @@ func (s *Service) VerifyJoin(ctx context.Context, who Visitor, orgSlug, id, code
 	if who.Login != nil {
 		content.Login = who.Login
 	}
-	return s.openJoin(ctx, c, org, id, p, content)
+	opened, err := s.openJoin(ctx, c, org, id, p, content)
+	return opened, s.alike(ctx, who, "join", err)
 }
 
 func (s *Service) openJoin(ctx context.Context, c scim.Caller, org *storage.Organization, id string, p *record[proof], content joinContent) (*JoinOpened, error) {
@@ -211,7 +210,7 @@ func (s *Service) openJoin(ctx context.Context, c scim.Caller, org *storage.Orga
 		return nil, fail(typeJoinRequest, err)
 	}
 	if open >= maxOpenJoins {
-		return nil, tooMany("too_many_requests", time.Hour, "the organization has more requests than it can look at: ask again later")
+		return nil, tooMany("too_many_requests", maxOpenJoins, time.Hour, "the organization has more requests than it can look at: ask again later")
 	}
 	j, err := s.newJoin(ctx, org.ID, a, set, content, ours)
 	if err != nil {

@@ -31,10 +31,19 @@ type use struct {
 	n  int
 }
 
-// take uses up to n of what a limit allows: most within any window of length per, for each key. It returns how many it
-// could take, and, if that is less than n, after how long one more will be free. The state is in the store, so all
-// processes share it.
+// take is use for who need not know what is left: it returns how many it could take, and, if that is less than n, after
+// how long one more will be free.
 func (s *Service) take(ctx context.Context, org scim.OrgID, name, key string, n, most int, per time.Duration) (granted int, after time.Duration, err error) {
+	granted, left, err := s.use(ctx, org, name, key, n, most, per)
+	if granted < n {
+		after = left.Reset
+	}
+	return granted, after, err
+}
+
+// use uses up to n of what a limit allows: most within any window of length per, for each key. It returns how many it
+// could take, and what is left then. The state is in the store, so all processes share it.
+func (s *Service) use(ctx context.Context, org scim.OrgID, name, key string, n, most int, per time.Duration) (granted int, left scim.Quota, err error) {
 	k := storage.Key{Org: org, Type: resources.TypeLimit, ID: idOf("limit", string(org), name, key)}
 	c, now := System(org, "limits").Caller, s.now()
 	count := func(secret scim.Attributes) (limitDoc, scim.Attributes) {
@@ -43,9 +52,13 @@ func (s *Service) take(ctx context.Context, org scim.OrgID, name, key string, n,
 		for _, u := range uses {
 			used += u.n
 		}
-		granted, after = max(0, min(n, most-used)), 0
-		if granted < n && len(uses) > 0 {
-			after = time.UnixMilli(uses[0].at).Add(per).Sub(now)
+		granted = max(0, min(n, most-used))
+		left = scim.Quota{Limit: most, Remaining: max(0, most-used-granted)}
+		switch {
+		case len(uses) > 0:
+			left.Reset = time.UnixMilli(uses[0].at).Add(per).Sub(now)
+		case granted > 0:
+			left.Reset = per
 		}
 		uses = append(uses, use{now.UnixMilli(), granted})
 		return limitDoc{Until: scim.FormatTime(now.Add(per))}, scim.Attributes{secretUses: writeUses(uses, per)}
@@ -61,23 +74,23 @@ func (s *Service) take(ctx context.Context, org scim.OrgID, name, key string, n,
 			return nil
 		})
 		if errors.Is(err, errNone) {
-			return 0, after, nil
+			return 0, left, nil
 		}
 		if !errors.Is(err, storage.ErrNotFound) {
 			break
 		}
 		doc, secret := count(nil)
 		if granted == 0 {
-			return 0, after, nil
+			return 0, left, nil
 		}
 		if _, err = s.insert(ctx, s.store, c, k, now, doc, secret); !errors.Is(err, storage.ErrExists) {
 			break
 		}
 	}
 	if err != nil {
-		return 0, 0, fail(resources.TypeLimit, err)
+		return 0, scim.Quota{}, fail(resources.TypeLimit, err)
 	}
-	return granted, after, nil
+	return granted, left, nil
 }
 
 // readUses returns the uses after an instant, oldest first.

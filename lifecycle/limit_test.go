@@ -37,8 +37,18 @@ func TestTake(t *testing.T) {
 			t.Errorf("of all organizations: %d, %v", got, err)
 		}
 
+		granted, left, err := s.use(t.Context(), org, "left", "", 2, 5, time.Hour)
+		if err != nil || granted != 2 || left != (scim.Quota{Limit: 5, Remaining: 3, Reset: time.Hour}) {
+			t.Errorf("%d of a fresh limit leave %+v, %v", granted, left, err)
+		}
+		f.clock.Advance(time.Minute)
+		granted, left, err = s.use(t.Context(), org, "left", "", 4, 5, time.Hour)
+		if err != nil || granted != 3 || left != (scim.Quota{Limit: 5, Reset: 59 * time.Minute}) {
+			t.Errorf("%d of what was left leave %+v, %v", granted, left, err)
+		}
+
 		// Many small uses are counted exactly, and freed no earlier than they should be.
-		granted := 0
+		granted = 0
 		for range 200 {
 			n, _, err := s.take(t.Context(), org, "many", "", 1, 150, time.Hour)
 			if err != nil {

@@ -76,7 +76,7 @@ func (s *Service) RedeemReset(ctx context.Context, who Visitor, l ResetLink) (*R
 	x := redeeming{Service: s, link: l, org: org, digest: digest, hash: hash, caller: who.caller(org.ID, KindPublic), key: r.Key}
 	err = s.store.Within(ctx, org.ID, func(tx storage.Tx) error { return x.run(ctx, tx) })
 	if err != nil {
-		return nil, fail(resources.TypePasswordReset, err)
+		return nil, s.alike(ctx, who, "password_reset", fail(resources.TypePasswordReset, err))
 	}
 	return &x.done, nil
 }

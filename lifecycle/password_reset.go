@@ -68,10 +68,8 @@ func (s *Service) AskForReset(ctx context.Context, who Visitor, slug, email stri
 	if err != nil {
 		return invalid("email", OutcomeInvalid, "%s", err)
 	}
-	if who.IP != "" {
-		if err := s.limited(ctx, "reset-ip", who.IP, resetsPerIP, time.Hour); err != nil {
-			return err
-		}
+	if err := s.limitedThere(ctx, who, "reset-ip", resetsPerIP, time.Hour); err != nil {
+		return err
 	}
 	if err := s.limited(ctx, "reset-address", a.Key(), resetsPerHour, time.Hour); err != nil {
 		return err

@@ -41,7 +41,7 @@ func (s *Service) SendWelcome(ctx context.Context, sub Subject, id string) (sent
 		return "", err
 	}
 	if n == 0 {
-		return "", tooMany("sent_just_now", after, "the welcome was sent just now")
+		return "", tooMany("sent_just_now", 1, after, "the welcome was sent just now")
 	}
 	l := s.welcomeLetter(org, sub, p, a.String())
 	err = s.store.Within(ctx, sub.Org, func(tx storage.Tx) error { return s.post(ctx, tx, sub.Caller, s.now(), l) })

@@ -35,8 +35,16 @@ type Error struct {
 	Path       string        // attribute concerned, canonical; empty if none
 	Code       string        // stable machine code of the companion API, such as "last_owner"; empty: Type or Status says it
 	RetryAfter time.Duration // for 429 and 503; 0 leaves the header out
+	Quota      *Quota        // the limit that refused, for 429; nil if there is none to tell of
 	Managed    *Managed      // which client has the say, if that is the reason
 	Cause      error         // private: logged, never sent
+}
+
+// Quota is what a limit leaves.
+type Quota struct {
+	Limit     int           // most that may be used within the limit's window; 0: there is no limit to tell of
+	Remaining int           // of them, now
+	Reset     time.Duration // until one more is free
 }
 
 // Managed is a provisioning client's claim on what somebody else would like to write.
