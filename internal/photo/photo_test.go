@@ -189,6 +189,12 @@ func TestFormats(t *testing.T) {
 	if got := decoded(t, w).Bounds(); got.Dx() != 1 || got.Dy() != 1 {
 		t.Errorf("WebP: %v", got)
 	}
+	block := tiff(binary.LittleEndian, "II*\x00", 8)
+	block = append([]byte(exifMagic), block...)
+	w = append(binary.LittleEndian.AppendUint32(append(w, "EXIF"...), uint32(len(block))), block...)
+	if got := orientation(webpExif(w)); got != 8 {
+		t.Errorf("EXIF of a WebP: orientation %d", got)
+	}
 }
 
 // TestRefused: what is no picture, or would be one of many pixels, is refused before a pixel is decoded.
