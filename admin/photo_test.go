@@ -39,4 +39,5 @@ func TestPhotoHeaders(t *testing.T) {
 	}
 	big := b.String() + strings.Repeat("x", lifecycle.MaxPhoto)
 	wantStatus(t, w.send(t, "admin", http.MethodPut, path, big, "Content-Type", "image/png"), http.StatusRequestEntityTooLarge)
+	wantStatus(t, w.send(t, "read", http.MethodGet, path, ""), http.StatusOK) // the one before stays
 }
