@@ -100,7 +100,10 @@ func MigrationStatus(ctx context.Context, o Options) (list []Migration, err erro
 	if err := s.connect(); err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, s.client.Disconnect(context.WithoutCancel(ctx))) }()
+	defer func() {
+		s.gate.stop()
+		err = errors.Join(err, s.client.Disconnect(context.WithoutCancel(ctx)))
+	}()
 	if err := s.checkServer(ctx); err != nil {
 		return nil, err
 	}

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"go.mongodb.org/mongo-driver/v2/event"
 	"go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 	"go.mongodb.org/mongo-driver/v2/mongo/readconcern"
@@ -96,6 +97,7 @@ type Store struct {
 	remembered tokenMemory
 	sequencer  sequencer
 	presence   presence
+	gate       gate
 
 	closed   atomic.Bool
 	closeOne sync.Once
@@ -134,6 +136,7 @@ func Open(ctx context.Context, o Options) (_ *Store, err error) {
 	s.sequencer.init(s)
 	defer func() {
 		if err != nil {
+			s.gate.stop()
 			s.presence.end()
 			_ = s.client.Disconnect(context.WithoutCancel(ctx))
 		}
@@ -172,7 +175,8 @@ func (s *Store) connect() error {
 	if o.Database == "" {
 		o.Database = DefaultDatabase
 	}
-	client := s.clientOptions()
+	client := s.clientOptions().SetMonitor(s.commandMonitor()).SetServerMonitor(&event.ServerMonitor{ServerDescriptionChanged: s.gate.changed})
+	s.gate.init(s.confirmOn)
 	if s.client, err = mongo.Connect(client); err != nil {
 		return errURI
 	}
@@ -209,9 +213,6 @@ func (s *Store) clientOptions() *options.ClientOptions {
 		// What is read was acknowledged by a majority.
 		SetReadConcern(readconcern.Majority()).
 		SetWriteConcern(writeconcern.Majority())
-	if s.options.Observer != nil {
-		o.SetMonitor(commandMonitor(s.options.Observer))
-	}
 	return o
 }
 
@@ -219,6 +220,7 @@ func (s *Store) clientOptions() *options.ClientOptions {
 func (s *Store) Close() error {
 	s.closeOne.Do(func() {
 		s.closed.Store(true)
+		s.gate.stop()
 		s.sequencer.stop()
 		s.presence.end()
 		ctx, cancel := context.WithTimeout(context.Background(), s.options.Timeout)
