@@ -52,6 +52,10 @@ func startSet(ctx context.Context, binary, name string, n int, args ...string) (
 	}
 	s := &Set{name: name, dir: dir}
 	args = append([]string{"--replSet", name}, args...)
+	if n > 1 {
+		// As docs/mongodb.md advises: what a process that died has left open ends soon.
+		args = append(args, "--setParameter", "transactionLifetimeLimitSeconds=15")
+	}
 	defer func() {
 		if err != nil {
 			s.Stop()

@@ -26,8 +26,9 @@ type gate struct {
 	wg      sync.WaitGroup
 
 	mu      sync.Mutex
-	any     bool                 // there was a primary already
-	primary map[string]*election // by address
+	any     bool                     // there was a primary already
+	primary map[string]*election     // by address
+	sure    map[string]bson.ObjectID // by address, the last election of which a majority has a write: a missed heartbeat is none
 }
 
 // election is one that a member won.
@@ -40,7 +41,7 @@ type election struct {
 const confirmPause = 20 * time.Millisecond
 
 func (g *gate) init(confirm func(context.Context, string) error) {
-	g.confirm, g.primary = confirm, make(map[string]*election)
+	g.confirm, g.primary, g.sure = confirm, make(map[string]*election), make(map[string]bson.ObjectID)
 	g.ctx, g.cancel = context.WithCancel(context.Background())
 }
 
@@ -69,13 +70,19 @@ func (g *gate) changed(e *event.ServerDescriptionChangedEvent) {
 	el := &election{id: now.ElectionID, done: make(chan struct{})}
 	g.primary[addr] = el
 	if !g.any { // the first one: this process has been told nothing yet that could be missing, and begins with a write
-		g.any = true
+		g.any, g.sure[addr] = true, el.id
+	}
+	if g.sure[addr] == el.id {
 		close(el.done)
 		return
 	}
 	g.wg.Go(func() {
 		defer close(el.done)
-		for g.current(addr) == el && g.confirm(g.ctx, addr) != nil {
+		for g.current(addr) == el {
+			if g.confirm(g.ctx, addr) == nil {
+				g.confirmed(addr, el)
+				return
+			}
 			timer := time.NewTimer(confirmPause)
 			select {
 			case <-timer.C:
@@ -85,6 +92,14 @@ func (g *gate) changed(e *event.ServerDescriptionChangedEvent) {
 			}
 		}
 	})
+}
+
+// confirmed notes that a majority has a write of the election. Whether it is over meanwhile does not matter: its id never
+// comes again for another one.
+func (g *gate) confirmed(addr string, el *election) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.sure[addr] = el.id
 }
 
 func (g *gate) current(addr string) *election {

@@ -71,6 +71,10 @@ func TestGate(t *testing.T) {
 	answer <- nil
 	<-waiting
 	<-pass("b:1[-9]")
+	// A heartbeat is missed: it is the same election, and nobody waits.
+	g.changed(became("b:1", "Unknown", bson.ObjectID{}))
+	g.changed(became("b:1", "RSPrimary", second))
+	<-pass("b:1[-9]")
 	// The same member wins again.
 	third := bson.NewObjectID()
 	g.changed(became("b:1", "RSPrimary", third))
