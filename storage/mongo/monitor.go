@@ -13,7 +13,11 @@ var errCommand = errors.New("mongo: a command failed")
 // What a command says is not looked at: it holds the values of documents.
 func (s *Store) commandMonitor() *event.CommandMonitor {
 	m := &event.CommandMonitor{
-		Started: func(ctx context.Context, e *event.CommandStartedEvent) { s.gate.pass(ctx, e.ConnectionID) },
+		Started: func(ctx context.Context, e *event.CommandStartedEvent) {
+			if !cleansUp(e.CommandName) {
+				s.gate.pass(ctx, e.ConnectionID)
+			}
+		},
 	}
 	if tell := s.options.Observer; tell != nil {
 		m.Succeeded = func(_ context.Context, e *event.CommandSucceededEvent) {
@@ -24,4 +28,14 @@ func (s *Store) commandMonitor() *event.CommandMonitor {
 		}
 	}
 	return m
+}
+
+// cleansUp tells the commands that read nothing and that are sent after a request's time is over, too: it would be late
+// if they waited at the gate.
+func cleansUp(command string) bool {
+	switch command {
+	case "abortTransaction", "endSessions", "killCursors":
+		return true
+	}
+	return false
 }
