@@ -25,7 +25,7 @@ type presence struct {
 	cancel context.CancelFunc
 	wg     sync.WaitGroup
 	last   atomic.Pointer[time.Time] // when this process last said that it is there, by the options' clock
-	back   sync.Mutex                // held while it looks whether it may go on
+	back   chan struct{}             // holds one while somebody looks whether it may go on
 	ended  atomic.Bool               // others have counted it as ended, and it must not write
 }
 
@@ -41,7 +41,7 @@ var ErrInUse = errors.New("mongo: the database is in use")
 // begin says that the process is there and looks who else is. Both kinds of process do it in this order, so of two that
 // begin at once at least one sees the other.
 func (p *presence) begin(ctx context.Context, s *Store) error {
-	p.id, p.store = bson.NewObjectID(), s
+	p.id, p.store, p.back = bson.NewObjectID(), s, make(chan struct{}, 1)
 	if err := p.seen(ctx); err != nil {
 		return translate(ctx, "say that the process is there", err)
 	}
@@ -106,8 +106,12 @@ func (p *presence) mayWrite(ctx context.Context) error {
 	if p.heard() {
 		return nil
 	}
-	p.back.Lock()
-	defer p.back.Unlock()
+	select { // one asks for all, each waits no longer than it has time
+	case p.back <- struct{}{}:
+		defer func() { <-p.back }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 	if p.heard() {
 		return nil
 	}
