@@ -348,6 +348,9 @@ func (x *inviting) sift(ctx context.Context, items []*inviteItem) error {
 				item.forget()
 			}
 		}
+		if err := x.warnOfFormer(ctx, undecided(chunk)); err != nil {
+			return err
+		}
 	}
 	return nil
 }
