@@ -65,6 +65,7 @@ func (e *env) calls(u, g storage.Key, t storage.Token) []call {
 		{"RevokeToken", func(ctx context.Context) error { return s.RevokeToken(ctx, e.org, t.ID, e.clock.Now()) }},
 		{"TouchToken", func(ctx context.Context) error { return s.TouchToken(ctx, e.org, t.ID, e.clock.Now()) }},
 		{"Changes", func(ctx context.Context) error { return second(s.Changes(ctx, e.org, "", 10)) }},
+		{"ChangesBefore", func(ctx context.Context) error { return second(s.ChangesBefore(ctx, e.org, "", 10)) }},
 		{"Redact", func(ctx context.Context) error { return s.Redact(ctx, e.key(typeUser)) }},
 		{"History", func(ctx context.Context) error { return second(s.History(ctx, e.key(typeUser), 0, 10)) }},
 		{"Secret", func(ctx context.Context) error {
