@@ -281,9 +281,12 @@ func TestImportByManyProcesses(t *testing.T) {
 		f := fixtureOn(t, open)
 		f.outbox = &letters{}
 		ids := []string{f.imported(f.admin, 160)}
-		var wg sync.WaitGroup
+		var all []*Service
 		for range 4 {
-			s := f.process(open(f.registry.StorageTypes()))
+			all = append(all, f.process(open(f.registry.StorageTypes()))) // before any of them works: they share the registry
+		}
+		var wg sync.WaitGroup
+		for _, s := range all {
 			wg.Go(func() { workOff(t, s) })
 		}
 		wg.Wait()

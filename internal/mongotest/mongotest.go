@@ -33,12 +33,23 @@ const (
 // errNone: there is nothing to test against.
 var errNone = errors.New("no MongoDB to test against: set " + URIVariable + ", or have a mongod on PATH or in " + MongodVariable)
 
-// suite is the server that all tests of one binary share.
+// perServer is how many databases are made on one server before the next ones get a new one. MongoDB keeps the files of
+// databases that were dropped open for a while, some hundreds each, and dies when it may open no more.
+const perServer = 25
+
+// suite is the server that the tests of one binary share, one after the other if they need many databases.
 type suite struct {
-	once sync.Once
-	uri  string
-	set  *Set
-	err  error
+	mu      sync.Mutex
+	started bool
+	uri     string
+	server  *server
+	err     error
+}
+
+// server is one that the suite has started.
+type server struct {
+	set        *Set
+	made, open int // databases
 }
 
 // Main runs the tests of a binary and stops the server that they started; call it from TestMain.
@@ -52,7 +63,9 @@ func Main(m *testing.M) int {
 //nolint:gochecknoglobals // a test binary starts one server, however many tests it has
 var shared = sync.OnceValue(func() *suite { return &suite{} })
 
+// start finds or starts the first server, or starts the next one. The caller holds the lock.
 func (s *suite) start() {
+	s.started = true
 	if s.uri = os.Getenv(URIVariable); s.uri != "" {
 		return
 	}
@@ -63,14 +76,49 @@ func (s *suite) start() {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	if s.set, s.err = StartSet(ctx, binary, 1); s.err == nil {
-		s.uri = s.set.URI()
+	set, err := StartSet(ctx, binary, 1)
+	if s.err = err; err == nil {
+		s.server, s.uri = &server{set: set}, set.URI()
 	}
 }
 
 func (s *suite) stop() {
-	if s.set != nil {
-		s.set.Stop()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.server != nil {
+		s.server.set.Stop()
+	}
+}
+
+// take counts a database that is made, on a new server if this one has had enough. The server is nil if it is not ours.
+func (s *suite) take() (uri string, on *server, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if old := s.server; old != nil && old.made >= perServer {
+		s.start()
+		if s.err != nil {
+			return "", nil, s.err
+		}
+		if old.open == 0 {
+			old.set.Stop()
+		}
+	}
+	if s.server != nil {
+		s.server.made++
+		s.server.open++
+	}
+	return s.uri, s.server, s.err
+}
+
+// drop counts a database that is gone, and stops its server if it was the last one there and new ones go to another.
+func (s *suite) drop(on *server) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if on == nil {
+		return
+	}
+	if on.open--; on.open == 0 && on != s.server {
+		on.set.Stop()
 	}
 }
 
@@ -91,7 +139,11 @@ func Mongod() (string, error) {
 func URI(t testing.TB) string {
 	t.Helper()
 	s := shared()
-	s.once.Do(s.start)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.started {
+		s.start()
+	}
 	switch {
 	case s.err == nil:
 		return s.uri
@@ -111,10 +163,15 @@ func Required() bool {
 // of the test.
 func Database(t testing.TB) (uri, name string) {
 	t.Helper()
-	uri = URI(t)
+	URI(t)
+	uri, on, err := shared().take()
+	if err != nil {
+		t.Fatal(err)
+	}
 	random := make([]byte, 6)
 	_, _ = rand.Read(random)
 	name = "rollcall_test_" + hex.EncodeToString(random)
+	t.Cleanup(func() { shared().drop(on) }) // after the connection below has ended
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), 30*time.Second)
 		defer cancel()
