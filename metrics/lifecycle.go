@@ -22,7 +22,7 @@ func personBuckets() []float64 {
 }
 
 func newLifecycleCollectors() lifecycleCollectors {
-	return lifecycleCollectors{
+	c := lifecycleCollectors{
 		invites: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "rollcall_invites_total",
 			Help: "Addresses of requests to invite by outcome, and ends of invites: accepted, declined, revoked, expired.",
@@ -41,6 +41,17 @@ func newLifecycleCollectors() lifecycleCollectors {
 			Name: "rollcall_token_bad_tries_total", Help: "Wrong tokens and codes of links, by what they were for.",
 		}, []string{"link"}),
 	}
+	// What has not happened yet is 0, and not absent: rates and alerts begin with the first one.
+	for _, outcome := range []string{"created", "accepted", "declined", "revoked", "expired"} {
+		c.invites.WithLabelValues(outcome)
+	}
+	for _, outcome := range []string{"pending", "approved", "declined", "withdrawn", "expired", "superseded"} {
+		c.joinRequests.WithLabelValues(outcome)
+	}
+	for _, link := range []string{"invite", "join"} {
+		c.badTokens.WithLabelValues(link)
+	}
+	return c
 }
 
 func (c *lifecycleCollectors) all() []prometheus.Collector {
