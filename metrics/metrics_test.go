@@ -152,12 +152,22 @@ rollcall_http_rejections_total{reason="wait"} 0
 # HELP rollcall_invites_total Addresses of requests to invite by outcome, and ends of invites: accepted, declined, revoked, expired.
 # TYPE rollcall_invites_total counter
 rollcall_invites_total{outcome="accepted"} 1
+rollcall_invites_total{outcome="created"} 0
+rollcall_invites_total{outcome="declined"} 0
+rollcall_invites_total{outcome="expired"} 0
+rollcall_invites_total{outcome="revoked"} 0
 # HELP rollcall_join_requests_total Join requests by what became of them: pending, approved, declined, withdrawn, expired, superseded.
 # TYPE rollcall_join_requests_total counter
 rollcall_join_requests_total{outcome="approved"} 1
+rollcall_join_requests_total{outcome="declined"} 0
+rollcall_join_requests_total{outcome="expired"} 0
+rollcall_join_requests_total{outcome="pending"} 0
+rollcall_join_requests_total{outcome="superseded"} 0
+rollcall_join_requests_total{outcome="withdrawn"} 0
 # HELP rollcall_token_bad_tries_total Wrong tokens and codes of links, by what they were for.
 # TYPE rollcall_token_bad_tries_total counter
 rollcall_token_bad_tries_total{link="invite"} 1
+rollcall_token_bad_tries_total{link="join"} 0
 # HELP rollcall_store_operations_total Calls of the store, by operation and result.
 # TYPE rollcall_store_operations_total counter
 rollcall_store_operations_total{operation="insert",result="ok"} 1
