@@ -3,7 +3,6 @@ package lifecycle
 import (
 	"context"
 	"net/http"
-	"sync"
 	"time"
 
 	"rollcall/scim"
@@ -15,37 +14,11 @@ const (
 	retryPause = 5 * time.Minute
 )
 
-// pauses remembers what was decided about the connections of each organization, so that a request costs no read but one in
-// a while. It may be as old as pausesFor; the process that changes something forgets at once.
-type pauses struct {
-	mu sync.Mutex
-	m  map[scim.OrgID]*pausedTokens
-}
-
+// pausedTokens is what was decided about the connections of an organization, remembered so that a request costs no read but
+// one in a while. It may be as old as pausesFor; the process that changes something forgets at once.
 type pausedTokens struct {
 	*connections
 	at time.Time
-}
-
-func (p *pauses) get(org scim.OrgID) *pausedTokens {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.m[org]
-}
-
-func (p *pauses) put(org scim.OrgID, v *pausedTokens) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.m == nil || len(p.m) >= maxSnapshots {
-		p.m = map[scim.OrgID]*pausedTokens{}
-	}
-	p.m[org] = v
-}
-
-func (p *pauses) forget(org scim.OrgID) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	delete(p.m, org)
 }
 
 // lately is what was decided about an organization's connections, of a moment ago at most. A store that does not answer

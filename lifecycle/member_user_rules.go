@@ -6,7 +6,6 @@ import (
 	"errors"
 	"maps"
 	"net/http"
-	"sync"
 	"time"
 
 	"rollcall/mail"
@@ -191,25 +190,13 @@ func (r userCreation) addressTaken(ctx context.Context, snap *snapshot, org scim
 
 // burials remembers when this process last removed somebody from each organization, so that a client which makes the
 // person again at once meets the tombstone, however old the snapshot is.
-type burials struct {
-	mu   sync.Mutex
-	last map[scim.OrgID]time.Time
-}
+type burials struct{ last remembered[time.Time] }
 
-func (b *burials) note(org scim.OrgID, at time.Time) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.last == nil || len(b.last) >= maxSnapshots {
-		b.last = map[scim.OrgID]time.Time{}
-	}
-	b.last[org] = at
-}
+func (b *burials) note(org scim.OrgID, at time.Time) { b.last.put(org, &at) }
 
 func (b *burials) recent(org scim.OrgID, at time.Time) bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	last, ok := b.last[org]
-	return ok && at.Sub(last) < time.Minute
+	last := b.last.get(org)
+	return last != nil && at.Sub(*last) < time.Minute
 }
 
 // hasTombstones reports whether an organization has tombstones at all.

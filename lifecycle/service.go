@@ -40,9 +40,9 @@ type Service struct {
 	newID     func() string
 	random    io.Reader
 	keys      keys
-	snapshots snapshots
+	snapshots remembered[snapshot]
 	burials   burials
-	pauses    pauses
+	pauses    remembered[pausedTokens]
 	refused   refusals
 	pages     string
 	outbox    Outbox

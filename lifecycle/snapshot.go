@@ -2,7 +2,6 @@ package lifecycle
 
 import (
 	"context"
-	"sync"
 	"time"
 
 	"rollcall/resources"
@@ -13,7 +12,6 @@ import (
 // Bounds of what is kept of organizations.
 const (
 	maxCatalogue = 10_000 // entries of one kind that an organization can have
-	maxSnapshots = 10_000 // organizations
 	snapshotFor  = time.Second
 )
 
@@ -27,34 +25,6 @@ type snapshot struct {
 	locals      bool // somebody came another way than by a client
 	epoch       int64
 	checked     time.Time
-}
-
-// snapshots keeps one for each organization, so that a write costs no reads but one in a while.
-type snapshots struct {
-	mu sync.Mutex
-	m  map[scim.OrgID]*snapshot
-}
-
-func (c *snapshots) get(org scim.OrgID) *snapshot {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.m[org]
-}
-
-func (c *snapshots) put(org scim.OrgID, s *snapshot) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.m == nil || len(c.m) >= maxSnapshots {
-		c.m = map[scim.OrgID]*snapshot{}
-	}
-	c.m[org] = s
-}
-
-// forget is called after this process has changed what a snapshot holds.
-func (c *snapshots) forget(org scim.OrgID) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	delete(c.m, org)
 }
 
 // snapshot returns what is known of the organization, of a moment ago at most.
