@@ -17,6 +17,7 @@ func updateCases() []testCase {
 		{name: "UpdateSecrets", extra: "Edit.Secret replaces secrets one by one and loads on request only", run: testUpdateSecrets},
 		{name: "UpdateIsAtomic", run: testUpdateIsAtomic},
 		{name: "UpdateRetriesFn", run: testUpdateRetriesFn},
+		{name: "UpdateOfWhatIsGone", run: testUpdateOfWhatIsGone},
 		{name: "HotRecord", run: testHotRecord},
 	}
 }
@@ -224,6 +225,40 @@ func testUpdateRetriesFn(e *env) {
 		e.Errorf("Update without a change: %v", err)
 	}
 	e.doc(e.get(u.Key))
+}
+
+// testUpdateOfWhatIsGone: while fn looks at a record, that is deleted and another comes under its id, with the same version
+// and at the same time. What fn makes of the first must not become the second, also where the first is in memory.
+func testUpdateOfWhatIsGone(e *env) {
+	u := e.insert(typeUser, user("ada"))
+	if _, err := e.store.Get(e.ctx(), u.Key, query.Load{Groups: true}); err != nil {
+		e.Fatalf("Get: %v", err)
+	}
+	var saw []any
+	rec, changed, err := e.store.Update(e.ctx(), u.Key, e.clock.Tick(), func(cur storage.Current) (*storage.Edit, error) {
+		name := e.doc(cur.Record())["userName"]
+		if saw = append(saw, name); len(saw) == 1 {
+			err := e.store.Within(e.ctx(), e.org, func(tx storage.Tx) error {
+				if err := tx.Delete(e.ctx(), u.Key, u.Created, allow); err != nil {
+					return err
+				}
+				return second(tx.Insert(e.ctx(), u.Key, u.Created, user("grace")))
+			})
+			if err != nil {
+				e.Fatalf("another record under the id: %v", err)
+			}
+		}
+		return mapDoc(func(d scim.Attributes) { d["nickName"] = name })(cur)
+	})
+	if err != nil || !changed {
+		e.Fatalf("Update: changed %v, %v", changed, err)
+	}
+	e.diff("what fn saw", []any{"ada", "grace"}, saw)
+	e.diff("Doc", `{"nickName":"grace","schemas":["`+scim.SchemaUser+`"],"userName":"grace"}`, string(rec.Doc))
+	e.diff("Get", rec.Doc, e.get(u.Key).Doc)
+	if rec.Version != 2 {
+		e.Errorf("version %d, want 2", rec.Version)
+	}
 }
 
 // testHotRecord writes to one group from many goroutines: every write is done, none gives up.

@@ -32,7 +32,7 @@ func (x *txn) change(k storage.Key, version, base int64, at time.Time, ch *stora
 }
 
 // order is the place of a change among those of all records that ever had the id: base is that of the last change of
-// the record before this one. No service gives an id twice; the contract allows it.
+// the record before this one, as what exists once for something (a domain, a password reset) comes back under its id.
 func order(version, base int64, op storage.ChangeOp) int64 {
 	n := base + 2*version
 	if op == storage.OpDelete {

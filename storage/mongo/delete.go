@@ -60,7 +60,7 @@ func (s *Store) newDeletion(ctx context.Context, t *resourceType, k storage.Key,
 func (d *deletion) run(ctx context.Context, x *txn) error {
 	k := d.old.rec.Key
 	x.wrote = true
-	res, err := x.s.db.Collection(d.t.coll).DeleteOne(ctx, append(keyFilter(k), bson.E{Key: "meta.version", Value: d.old.rec.Version}))
+	res, err := x.s.db.Collection(d.t.coll).DeleteOne(ctx, d.old.filter())
 	if err != nil {
 		return x.fail(ctx, "delete", err)
 	}

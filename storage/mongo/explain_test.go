@@ -180,7 +180,7 @@ func TestStatementsUseIndexes(t *testing.T) {
 	}{
 		{"a record", typ.coll, keyFilter(k), "org_id"},
 		{"records", typ.coll, append(bson.D{{Key: "org", Value: "org0"}}, in("id", []string{"a", "b"})...), "org_id"},
-		{"the guard of an update", typ.coll, append(keyFilter(k), bson.E{Key: "meta.version", Value: int64(1)}), "org_id"},
+		{"the guard of an update", typ.coll, (&stored{rec: storage.Record{Key: k, Version: 1}}).filter(), "org_id"},
 		{"keys", collKeys, in("_id", bson.A{idKey("org0", k.ID)}), "_id_"},
 		{"members", collMemberships, append(membersOf("org0", "g"), in("member", []string{"a", "b"})...), byMember},
 		{"groups", collMemberships, groupsOf("org0", k.ID), byMember},

@@ -104,6 +104,16 @@ type stored struct {
 	kept
 }
 
+// filter matches the record as long as it is what was read. Another one that came under the id of one that was deleted
+// may have its version, but not the base.
+func (r *stored) filter() bson.D {
+	f := append(keyFilter(r.rec.Key), bson.E{Key: "meta.version", Value: r.rec.Version})
+	if r.base == 0 {
+		return append(f, exists("_base", false)...)
+	}
+	return append(f, bson.E{Key: "_base", Value: r.base})
+}
+
 // bare is the record as writes return it: without secrets and relations.
 func (r *stored) bare() *storage.Record {
 	rec := r.rec

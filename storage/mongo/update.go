@@ -151,7 +151,7 @@ func (u *update) store(ctx context.Context, x *txn, version int64) error {
 	x.wrote = true
 	k := u.old.rec.Key
 	coll := x.s.db.Collection(u.t.coll)
-	filter := append(keyFilter(k), bson.E{Key: "meta.version", Value: u.old.rec.Version})
+	filter := u.old.filter()
 	if u.draft != nil {
 		doc := u.draft.document(k, version, u.old.rec.Created, u.at, u.secret, u.old.kept)
 		if u.t.Members != "" {

@@ -250,6 +250,7 @@ func (s *Store) fromCache(rec *storage.Record, key []byte, org int64, t *resourc
 
 // rest is what of a row is no part of a record that is read.
 type rest struct {
+	rid     int64
 	keys    []byte // as in res.keys
 	secrets bool   // there are some
 }
@@ -263,7 +264,7 @@ func (s *Store) keep(org int64, t *resourceType, rec *storage.Record, row rest, 
 		return
 	}
 	var room [2048]byte
-	value := s.cache.packer(t.code).pack(room[:0], t.code, rec, groups && t.Groups != "", !row.secrets, at)
+	value := s.cache.packer(t.code).pack(room[:0], t.code, row.rid, rec, groups && t.Groups != "", !row.secrets, at)
 	if len(value) < maxEntry {
 		s.cache.put(key, value, at)
 	}

@@ -8,7 +8,7 @@ import (
 
 // A client reads before it writes, so the record that an Update is of is mostly in the cache. Then nothing is read by
 // the caller, whose connection would have to read all pages again after each commit of others; the writer, whose pages
-// are its own, compares the version. What was written stays in the cache, for who reads it next.
+// are its own, compares version and row. What was written stays in the cache, for who reads it next.
 
 // keptGroups is what is known of the groups of a record that comes from the cache.
 type keptGroups struct {
@@ -42,7 +42,7 @@ func (s *Store) keptRecord(org int64, t *resourceType, k storage.Key) *storedRec
 	if !ok || e.typ != t.code || !e.open {
 		return nil
 	}
-	r := &storedRecord{org: org, typ: t.code, rec: storage.Record{Key: k}, kept: &keptGroups{known: e.groups, at: e.at}}
+	r := &storedRecord{rid: e.rid, org: org, typ: t.code, rec: storage.Record{Key: k}, kept: &keptGroups{known: e.groups, at: e.at}}
 	if !s.cache.packer(t.code).unpack(&r.rec, &e, e.groups, &arena{}) {
 		return nil
 	}
@@ -63,8 +63,9 @@ func (u *update) isCurrent(c *conn) (bool, error) {
 	if err != nil || !found {
 		return false, err
 	}
-	same := q.colInt(0) == old.rec.Version
-	old.rid, old.label = q.colInt(1), q.colText(3)
+	// Another record that came under the id of one that was deleted may have its version, never its rid.
+	same := q.colInt(0) == old.rec.Version && q.colInt(1) == old.rid
+	old.label = q.colText(3)
 	if old.keys, err = parseKeys(q.colBytes(2)); err != nil {
 		return false, q.abandon(err)
 	}
@@ -104,7 +105,7 @@ func (s *Store) keepUpdated(u *update) {
 	rec.Groups = u.old.rec.Groups
 	var kb keyBuffer
 	var room [2048]byte
-	value := s.cache.packer(u.t.code).pack(room[:0], u.t.code, rec, u.old.kept.known, true, u.txn)
+	value := s.cache.packer(u.t.code).pack(room[:0], u.t.code, u.old.rid, rec, u.old.kept.known, true, u.txn)
 	if len(value) < maxEntry {
 		s.cache.replace(recordKey(kb[:0], u.old.org, rec.ID), value, u.touch)
 	}

@@ -13,7 +13,7 @@ import (
 
 // entry is a record as the cache keeps it.
 type entry struct {
-	typ                        int64
+	typ, rid                   int64
 	version, created, modified int64
 	at                         int64 // when the groups were read, see cache
 	groups                     bool  // whether they were
@@ -36,7 +36,7 @@ func parseEntry(b []byte) (e entry, ok bool) {
 	}
 	e.groups, e.packed, e.open = b[0]&entryGroups != 0, b[0]&entryPacked != 0, b[0]&entryOpen != 0
 	r := reader{b: b[1:]}
-	e.typ, e.version, e.created, e.modified, e.at = r.int(), r.int(), r.int(), r.int(), r.int()
+	e.typ, e.rid, e.version, e.created, e.modified, e.at = r.int(), r.int(), r.int(), r.int(), r.int(), r.int()
 	e.body = r.b
 	return e, !r.bad
 }
@@ -61,7 +61,7 @@ func (c *cache) packer(typ int64) *packer {
 	return p.(*packer)
 }
 
-func (p *packer) pack(dst []byte, typ int64, rec *storage.Record, groups, open bool, at int64) []byte {
+func (p *packer) pack(dst []byte, typ, rid int64, rec *storage.Record, groups, open bool, at int64) []byte {
 	var room [4096]byte
 	body := appendBody(room[:0], rec, groups)
 	d := p.dict.Load()
@@ -79,7 +79,7 @@ func (p *packer) pack(dst []byte, typ int64, rec *storage.Record, groups, open b
 		flags |= entryOpen
 	}
 	dst = append(dst, flags)
-	for _, n := range [...]int64{typ, rec.Version, millis(rec.Created), millis(rec.Modified), at} {
+	for _, n := range [...]int64{typ, rid, rec.Version, millis(rec.Created), millis(rec.Modified), at} {
 		dst = appendInt(dst, n)
 	}
 	if d == nil {

@@ -374,7 +374,7 @@ func (r *runner) read(c *candidate) (*storage.Record, error) {
 	if err != nil {
 		return nil, q.abandon(err)
 	}
-	c.row = rest{keys: q.colBytes(5), secrets: q.s.ColumnLen(4) > 0}
+	c.row = rest{rid: c.rid, keys: q.colBytes(5), secrets: q.s.ColumnLen(4) > 0}
 	return rec, q.done()
 }
 

@@ -57,7 +57,7 @@ func (s *Store) Get(ctx context.Context, k storage.Key, load query.Load) (rec *s
 
 // get reads a record and the rest of its row.
 func (s *Store) get(c *conn, org int64, t *resourceType, k storage.Key, load query.Load) (rec *storage.Record, row rest, err error) {
-	q := c.prep("SELECT r.version, r.created, r.modified, r.doc, r.secret, r.keys" +
+	q := c.prep("SELECT r.version, r.created, r.modified, r.doc, r.secret, r.keys, r.rid" +
 		" FROM ids i CROSS JOIN res r ON r.rid=i.rid WHERE i.org=? AND i.type=? AND i.id=?")
 	found, err := q.int(org).int(t.code).id(k.ID).step()
 	if err != nil {
@@ -74,7 +74,7 @@ func (s *Store) get(c *conn, org int64, t *resourceType, k storage.Key, load que
 			return nil, row, q.abandon(err)
 		}
 	}
-	row = rest{keys: q.colBytes(5), secrets: q.s.ColumnLen(4) > 0}
+	row = rest{rid: q.colInt(6), keys: q.colBytes(5), secrets: q.s.ColumnLen(4) > 0}
 	if err := q.done(); err != nil {
 		return nil, row, err
 	}

@@ -13,7 +13,7 @@ type storedRecord struct {
 	label         string // record only
 	keys          []key
 	rec           storage.Record
-	// kept: it comes from the cache, so there is only rec (whose Groups are those that it was kept with); rid, label
+	// kept: it comes from the cache, so there are only rid and rec (whose Groups are those that it was kept with); label
 	// and keys are read by the writer.
 	kept *keptGroups
 }
