@@ -70,8 +70,13 @@ PATH=$bin:$PATH
 # --- image and compose
 compose() {
   "$bin/docker-compose" -f deploy/compose.yaml config --format json >"$work/compose.json" || return
-  ROLLCALL_SMTP_HOST=smtp.example.com ROLLCALL_MAIL_FROM=a@example.com ROLLCALL_MAIL_PUBLIC_URL=https://id.example.com \
-    "$bin/docker-compose" -f deploy/compose.yaml -f deploy/compose/mail.yaml config --format json >"$work/mail.json" || return
+  # With what mail.yaml demands, and no more.
+  local v given=()
+  for v in ROLLCALL_SMTP_HOST=smtp.example.com ROLLCALL_SMTP_USERNAME=rollcall ROLLCALL_MAIL_FROM=a@example.com \
+    ROLLCALL_MAIL_PUBLIC_URL=https://id.example.com; do
+    ! grep -qF "\${${v%%=*}:?" deploy/compose/mail.yaml || given+=("$v")
+  done
+  env "${given[@]}" "$bin/docker-compose" -f deploy/compose.yaml -f deploy/compose/mail.yaml config --format json >"$work/mail.json" || return
   python3 - "$work/compose.json" "$work/mail.json" <<'END' || return
 import json, sys
 
@@ -82,6 +87,13 @@ for name in ("rollcall-1", "rollcall-2"):
     if lost or not b["environment"].get("ROLLCALL_SMTP_HOST") or len(b["secrets"]) != len(a["secrets"]) + 1:
         sys.exit(f"compose/mail.yaml does not add to {name}: {lost}")
 END
+  # A server takes what comes of it; the files of secrets are not here.
+  echo secret >"$work/password"
+  mapfile -t given < <(python3 -c 'import json, sys
+for k, v in json.load(sys.stdin)["services"]["rollcall-1"]["environment"].items():
+    if not k.endswith("_FILE"):
+        print(f"{k}={v}")' <"$work/mail.json")
+  env -i "${given[@]}" ROLLCALL_SMTP_PASSWORD_FILE="$work/password" bin/rollcall config >/dev/null || return
   python3 - "$work/compose.json" <<'END'
 import json, pathlib, sys
 
