@@ -102,6 +102,13 @@ func (g *gate) confirmed(addr string, el *election) {
 	g.sure[addr] = el.id
 }
 
+// closed takes that a member is none of the set any more: the driver does not tell what became of it.
+func (g *gate) closed(e *event.ServerClosedEvent) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	delete(g.primary, string(e.Address))
+}
+
 func (g *gate) current(addr string) *election {
 	g.mu.Lock()
 	defer g.mu.Unlock()

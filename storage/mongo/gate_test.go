@@ -89,6 +89,18 @@ func TestGate(t *testing.T) {
 	held("after a write in an election that is over", waiting)
 	answer <- nil
 	<-waiting
+	// A primary is taken out of the set before a majority has a write of it: nobody tries that for ever.
+	g.changed(became("c:1", "RSPrimary", bson.NewObjectID()))
+	waiting = pass("c:1[-1]")
+	<-asked
+	g.closed(&event.ServerClosedEvent{Address: "c:1"})
+	answer <- errLost
+	select {
+	case <-waiting:
+	case <-asked:
+		t.Error("the write is tried on a member that is none any more")
+		answer <- nil
+	}
 }
 
 func TestMemberOf(t *testing.T) {

@@ -175,7 +175,8 @@ func (s *Store) connect() error {
 	if o.Database == "" {
 		o.Database = DefaultDatabase
 	}
-	client := s.clientOptions().SetMonitor(s.commandMonitor()).SetServerMonitor(&event.ServerMonitor{ServerDescriptionChanged: s.gate.changed})
+	client := s.clientOptions().SetMonitor(s.commandMonitor()).SetServerMonitor(
+		&event.ServerMonitor{ServerDescriptionChanged: s.gate.changed, ServerClosed: s.gate.closed})
 	s.gate.init(s.confirmOn)
 	if s.client, err = mongo.Connect(client); err != nil {
 		return errURI

@@ -138,7 +138,7 @@ func (p *presence) mayWrite(ctx context.Context) error {
 // heard reports whether nobody can have counted the process as ended.
 func (p *presence) heard() bool {
 	last := p.last.Load()
-	return last == nil || p.store.options.Now == nil || p.store.now().Sub(*last) < seenFor-seenEvery && !p.ended.Load()
+	return last == nil || p.store.options.Now == nil || lasts(*last, p.store.now(), seenFor-seenEvery) && !p.ended.Load()
 }
 
 // company is how many processes live beside this one.

@@ -36,7 +36,7 @@ func (c *tokenMemory) get(digest [32]byte) *storage.Token {
 	c.mu.RLock()
 	r, ok := c.m[digest]
 	c.mu.RUnlock()
-	if !ok || !leased(r.read, c.clock()) {
+	if !ok || !lasts(r.read, c.clock(), tokenLease) {
 		return nil
 	}
 	t := r.token
@@ -44,10 +44,11 @@ func (c *tokenMemory) get(digest [32]byte) *storage.Token {
 	return &t
 }
 
-// leased asks the wall clock as well: the one that only goes forward stands still while the machine is suspended.
-func leased(read, now time.Time) bool {
-	within := func(d time.Duration) bool { return d >= 0 && d < tokenLease }
-	return within(now.Sub(read)) && within(now.Round(0).Sub(read.Round(0)))
+// lasts reports whether what began at start and counts for d counts now. It asks the wall clock as well: the one that
+// only goes forward stands still while the machine is suspended.
+func lasts(start, now time.Time, d time.Duration) bool {
+	within := func(past time.Duration) bool { return past >= 0 && past < d }
+	return within(now.Sub(start)) && within(now.Round(0).Sub(start.Round(0)))
 }
 
 // put remembers what an answer to a question asked at read says.

@@ -16,7 +16,6 @@ import (
 // TestTokenLease: a token is remembered for a second from when it was asked for, by each of two clocks.
 func TestTokenLease(t *testing.T) {
 	now := time.Now()
-	suspended := now.Round(0).Add(time.Hour) // only the wall clock went on
 	for _, c := range []struct {
 		name string
 		at   time.Time
@@ -25,7 +24,7 @@ func TestTokenLease(t *testing.T) {
 		{"at once", now, true},
 		{"just before the end", now.Add(tokenLease - 1), true},
 		{"at the end", now.Add(tokenLease), false},
-		{"after a suspension", suspended, false},
+		{"after a suspension", suspended(t, now, time.Hour), false},
 		{"a clock that went back", now.Add(-time.Millisecond), false},
 	} {
 		m := tokenMemory{clock: func() time.Time { return c.at }}
