@@ -48,7 +48,8 @@ type Writer interface {
 	// it as a member from then on [PendingMemberBecomesReal].
 	Insert(ctx context.Context, k Key, at time.Time, e *Edit) (*Record, error)
 	// Update MUST call fn with the current record and store its Edit only if no other write came between
-	// [UpdateIsAtomic, UpdateRetriesFn]. It makes progress under any contention on one record [HotRecord].
+	// [UpdateIsAtomic, UpdateRetriesFn]: another record that came under the id of one that was deleted is none that fn has
+	// seen [UpdateOfWhatIsGone]. It makes progress under any contention on one record [HotRecord].
 	// A nil Edit, or one that changes neither document, secrets nor members, stores nothing and keeps version
 	// and Modified [UpdateNoChange]. Member deltas cost what they change, not what the group holds
 	// [MemberDelta]. The returned record is the state after the write, with Secret and relations not loaded
